@@ -1,0 +1,28 @@
+"""What the pipeline needs from an engine that speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from retake.domain.progress import Progress
+from retake.domain.speech import Speech
+
+
+class VoiceEngine(Protocol):
+    """Speaks a text in the voice of an enrolled speaker."""
+
+    name: str  # "embedded"
+    version: str  # part of cache keys: change it whenever the sound changes
+    languages: tuple[str, ...]  # BCP 47, e.g. ("en",)
+
+    def speak(self, speaker: Path, text: str, *, seed: int, pace: float, progress: Progress) -> Speech:
+        """Speak `text`.
+
+        Args:
+            speaker: the speaker's folder, holding what this engine stored at enrolment.
+            text: as the user wrote it; the engine normalises numbers and so on. Raises RetakeError for text that it cannot speak.
+            seed: another seed gives another reading; the same seed the same samples.
+            pace: 1 is the speaker's own rate; 1.1 is 10 % faster.
+        """
+        ...
