@@ -8,14 +8,16 @@ from __future__ import annotations
 
 SILENCE = "SIL"
 
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-CONSONANTS = frozenset("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split())
-PHONES: tuple[str, ...] = tuple(sorted(VOWELS | CONSONANTS)) + (SILENCE,)
+VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())  # noqa: SIM905
+CONSONANTS = frozenset(
+    ["B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH"]
+)
+PHONES: tuple[str, ...] = (*tuple(sorted(VOWELS | CONSONANTS)), SILENCE)
 
-CLOSED = frozenset("P B M".split())  # both lips meet
-LABIODENTAL = frozenset("F V".split())  # lower lip meets the upper teeth
-ROUNDED = frozenset("W UW UH OW OY AO SH ZH CH JH R ER".split())  # lips narrow and come forward
-OPEN_VOWELS = frozenset("AA AE AH AO AW AY EH".split())
+CLOSED = frozenset(["P", "B", "M"])  # both lips meet
+LABIODENTAL = frozenset(["F", "V"])  # lower lip meets the upper teeth
+ROUNDED = frozenset(["W", "UW", "UH", "OW", "OY", "AO", "SH", "ZH", "CH", "JH", "R", "ER"])  # lips narrow and come forward
+OPEN_VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH"])
 
 # Visemes: groups of phones that look alike (after the 14 visemes of MPEG-4, with rounding kept apart).
 VISEMES: dict[str, frozenset[str]] = {
@@ -39,10 +41,11 @@ VISEME_OF: dict[str, str] = {phone: name for name, phones in VISEMES.items() for
 
 # misaki (the alphabet of hibari and Kokoro) -> ARPAbet. One misaki symbol may be two sounds.
 FROM_MISAKI: dict[str, tuple[str, ...]] = {
-    "ɑ": ("AA",), "æ": ("AE",), "ʌ": ("AH",), "ə": ("AH",), "ɐ": ("AH",), "ᵊ": ("AH",), "ɔ": ("AO",), "ɛ": ("EH",), "e": ("EH",), "a": ("AE",),
-    "ɜ": ("ER",), "ɪ": ("IH",), "ᵻ": ("IH",), "i": ("IY",), "ʊ": ("UH",), "u": ("UW",), "o": ("AO",), "ɒ": ("AA",),
-    "A": ("EY",), "I": ("AY",), "W": ("AW",), "O": ("OW",), "Q": ("OW",), "Y": ("OY",),
-    "b": ("B",), "d": ("D",), "f": ("F",), "ɡ": ("G",), "g": ("G",), "h": ("HH",), "j": ("Y",), "k": ("K",), "l": ("L",), "m": ("M",), "n": ("N",),
-    "ŋ": ("NG",), "p": ("P",), "ɹ": ("R",), "r": ("R",), "s": ("S",), "ʃ": ("SH",), "t": ("T",), "T": ("D",), "ɾ": ("D",), "ʔ": ("T",), "θ": ("TH",), "ð": ("DH",),
-    "v": ("V",), "w": ("W",), "z": ("Z",), "ʒ": ("ZH",), "ʤ": ("JH",), "ʧ": ("CH",), "x": ("K",),
+    "ɑ": ("AA",), "æ": ("AE",), "ʌ": ("AH",), "ə": ("AH",), "ɐ": ("AH",), "ᵊ": ("AH",), "ɔ": ("AO",), "ɛ": ("EH",),
+    "e": ("EH",), "a": ("AE",), "ɜ": ("ER",), "ɪ": ("IH",), "ᵻ": ("IH",), "i": ("IY",), "ʊ": ("UH",), "u": ("UW",),
+    "o": ("AO",), "ɒ": ("AA",), "A": ("EY",), "I": ("AY",), "W": ("AW",), "O": ("OW",), "Q": ("OW",), "Y": ("OY",),
+    "b": ("B",), "d": ("D",), "f": ("F",), "ɡ": ("G",), "g": ("G",), "h": ("HH",), "j": ("Y",), "k": ("K",),
+    "l": ("L",), "m": ("M",), "n": ("N",), "ŋ": ("NG",), "p": ("P",), "ɹ": ("R",), "r": ("R",), "s": ("S",),
+    "ʃ": ("SH",), "t": ("T",), "T": ("D",), "ɾ": ("D",), "ʔ": ("T",), "θ": ("TH",), "ð": ("DH",), "v": ("V",),
+    "w": ("W",), "z": ("Z",), "ʒ": ("ZH",), "ʤ": ("JH",), "ʧ": ("CH",), "x": ("K",),
 }  # fmt: skip

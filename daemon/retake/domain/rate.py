@@ -9,7 +9,14 @@ from fractions import Fraction
 from .errors import RetakeError
 
 # Decimal names that editors use for NTSC rates; everything else is taken literally.
-_NTSC = {"23.976": (24000, 1001), "23.98": (24000, 1001), "29.97": (30000, 1001), "47.95": (48000, 1001), "59.94": (60000, 1001), "119.88": (120000, 1001)}
+_NTSC = {
+    "23.976": (24000, 1001),
+    "23.98": (24000, 1001),
+    "29.97": (30000, 1001),
+    "47.95": (48000, 1001),
+    "59.94": (60000, 1001),
+    "119.88": (120000, 1001),
+}
 
 
 @dataclass(frozen=True, order=False)
@@ -38,7 +45,9 @@ class FrameRate:
                 raise ValueError(text)
             return cls(value.numerator, value.denominator)
         except (ValueError, ZeroDivisionError):
-            raise RetakeError(f"'{text}' is not a frame rate.", "Give frames per second from 1 to 240, such as 25, 29.97 or 30000/1001.", code="bad_rate") from None
+            raise RetakeError(
+                f"'{text}' is not a frame rate.", "Give frames per second from 1 to 240, such as 25, 29.97 or 30000/1001.", code="bad_rate"
+            ) from None
 
     @classmethod
     def from_fraction(cls, value: Fraction) -> FrameRate:

@@ -70,5 +70,7 @@ class Speaker(BaseModel):
 def check_name(value: str) -> str:
     """Return `value` if it is a speaker's name, else raise RetakeError. Names are file names: small and plain."""
     if not NAME.fullmatch(value):
-        raise RetakeError(f"'{value}' cannot be a speaker's name.", "Use lower-case letters, digits, '-' and '_', for example 'anna-k'.", code="bad_name")
+        raise RetakeError(
+            f"'{value}' cannot be a speaker's name.", "Use lower-case letters, digits, '-' and '_', for example 'anna-k'.", code="bad_name"
+        )
     return value

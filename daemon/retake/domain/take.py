@@ -40,7 +40,9 @@ class TakeRequest(BaseModel):
         if (self.width is None) != (self.height is None):
             raise RetakeError("Width and height go together.", "Give both, for example 1920x1080.", code="bad_size")
         if self.width is not None and self.height is not None and (self.width % 2 or self.height % 2):
-            raise RetakeError(f"{self.width}x{self.height} has an odd side.", "H.264 in 4:2:0 needs even sides; add or remove a pixel.", code="bad_size")
+            raise RetakeError(
+                f"{self.width}x{self.height} has an odd side.", "H.264 in 4:2:0 needs even sides; add or remove a pixel.", code="bad_size"
+            )
         return self
 
 

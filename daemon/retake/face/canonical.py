@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+AnyFloat = NDArray[np.floating]
 
 OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
@@ -55,7 +56,7 @@ class Pose:
         return Pose(self.scale[key], self.rotation[key], self.shift[key])
 
 
-def similarity(source: Array, target: Array) -> tuple[Array, Array, Array]:
+def similarity(source: AnyFloat, target: AnyFloat) -> tuple[Array, Array, Array]:
     """Least-squares similarity taking `source` (n, k, 3) or (k, 3) onto `target` (k, 3): scale, rotation, shift per frame (Umeyama 1991)."""
     batch = np.atleast_3d(source) if source.ndim == 3 else source[None]
     mean_s, mean_t = batch.mean(1), target.mean(0)
@@ -72,7 +73,10 @@ def similarity(source: Array, target: Array) -> tuple[Array, Array, Array]:
 
 
 def make_template(landmarks: Array) -> Array:
-    """(n, 478, 3) landmarks in pixels, NaN rows allowed -> (478, 3) template of the person: mean of aligned frames, IOD 1, stable points' mean at 0."""
+    """(n, 478, 3) landmarks in pixels, NaN rows allowed -> (478, 3) template of the person.
+
+    The mean of the aligned frames, scaled to IOD 1, with the stable points' mean at the origin.
+    """
     good = landmarks[~np.isnan(landmarks[:, 0, 0])]
     if not len(good):
         raise ValueError("no frame has a face")

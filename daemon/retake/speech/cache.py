@@ -1,0 +1,62 @@
+"""Speech kept by the hash of everything it depends on, so that a line is spoken once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from retake.domain.speech import Speech
+from retake.domain.timing import Phone, Timing, Word
+from retake.media.files import atomic
+
+
+class SpeechCache:
+    """A folder of spoken lines. A damaged entry counts as absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> Speech | None:
+        meta, sound = self._paths(key)
+        if not (meta.is_file() and sound.is_file()):
+            return None
+        try:
+            record = json.loads(meta.read_text("utf-8"))
+            samples = load_file(sound)["samples"]
+            timing = timing_from_json(record["timing"])
+            return Speech(samples.astype(np.float32), int(record["rate"]), timing, str(record["engine"]))
+        except (ValueError, KeyError, TypeError, SafetensorError):
+            return None
+
+    def put(self, key: str, speech: Speech) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        meta, sound = self._paths(key)
+        with atomic(sound) as part:
+            save_file({"samples": np.ascontiguousarray(speech.samples, np.float32)}, part)
+        record = {"rate": speech.rate, "engine": speech.engine, "timing": timing_to_json(speech.timing)}
+        with atomic(meta) as part:
+            part.write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+
+    def _paths(self, key: str) -> tuple[Path, Path]:
+        return self._folder / f"{key}.json", self._folder / f"{key}.safetensors"
+
+
+def timing_to_json(timing: Timing) -> dict[str, object]:
+    """The stored form of a timing, as in reports and speaker folders."""
+    return asdict(timing)
+
+
+def timing_from_json(record: dict[str, object]) -> Timing:
+    """Inverse of `timing_to_json`; raises KeyError, TypeError or ValueError for anything else."""
+    phones, words = record["phones"], record["words"]
+    if not isinstance(phones, list) or not isinstance(words, list):
+        raise TypeError("phones and words are lists")
+    confidence = record.get("confidence", 1.0)
+    if not isinstance(confidence, int | float):
+        raise TypeError("confidence is a number")
+    return Timing(tuple(Phone(**p) for p in phones), tuple(Word(**w) for w in words), bool(record.get("exact", True)), float(confidence))
