@@ -1,0 +1,156 @@
+"""Where Retake keeps its state, the user's settings, and how a process of ours is set up (threads, nothing phoning home).
+
+Nothing here happens at import: the command line (and later the daemon) calls `prepare_process` first thing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from retake.domain.errors import ErrorKind, RetakeError
+
+HOME_VARIABLE = "RETAKE_HOME"
+
+# Read by libraries when they are imported, so they are set before. What each would do otherwise: docs/privacy.md.
+QUIET_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "MPLBACKEND": "Agg",  # plots are drawn into files; a window system is neither needed nor looked for
+    "GLOG_minloglevel": "2",  # MediaPipe's and TensorFlow Lite's start-up chatter on stderr
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Settings(BaseModel):
+    """What a user may set, in `settings.json` in the home folder. Unknown keys are refused, so that a typing error is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = 1
+    threads: int = Field(default=0, ge=0, le=256, description="threads to compute with; 0 = as many as there are cores")
+    voice_engine: str = "embedded"
+    lips_engine: str = "embedded"
+    account: str = Field(default="", description="name written into consent records; empty = the account of the operating system")
+
+
+def home() -> Path:
+    """Folder of everything Retake stores: `RETAKE_HOME`, else the user's data folder. It is not created here."""
+    chosen = os.environ.get(HOME_VARIABLE, "").strip()
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("retake", appauthor=False))
+
+
+def prepare_home(folder: Path) -> Path:
+    """Create the home folder; raises RetakeError where that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RetakeError(
+            f"The folder {folder} cannot be made ({error.strerror or error}).",
+            f"Set {HOME_VARIABLE} to a folder that you may write to.",
+            kind=ErrorKind.ENVIRONMENT,
+            code="home_not_writable",
+        ) from error
+    return folder
+
+
+def load_settings(folder: Path) -> Settings:
+    """Settings of the home folder `folder`; the defaults where there is no file."""
+    path = folder / "settings.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RetakeError(
+            f"{path} cannot be read ({error}).", "Correct or delete the file.", kind=ErrorKind.ENVIRONMENT, code="bad_settings"
+        ) from error
+    try:
+        return Settings.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise RetakeError(
+            f"{path}: {where}: {first['msg']}.",
+            f"Known settings are {', '.join(Settings.model_fields)}; correct or delete the file.",
+            kind=ErrorKind.ENVIRONMENT,
+            code="bad_settings",
+        ) from error
+
+
+def save_settings(folder: Path, settings: Settings) -> None:
+    """Write `settings.json`, complete or not at all."""
+    from retake.media.files import atomic
+
+    prepare_home(folder)
+    with atomic(folder / "settings.json") as path:
+        path.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def available_cores() -> int:
+    """Cores this process may use: those it is bound to, or fewer where a container's quota is smaller (control groups v2 and v1)."""
+    if sys.platform == "linux":
+        cores = len(os.sched_getaffinity(0))
+        quota = _control_group_quota()
+        return max(1, min(cores, quota)) if quota else max(1, cores)
+    return max(1, os.cpu_count() or 1)
+
+
+def _control_group_quota() -> int:
+    """Whole cores of this container's quota, 0 where there is none."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        try:
+            quota = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        except OSError:
+            return 0
+    if not quota.isdigit() or not period.isdigit() or int(period) == 0:
+        return 0  # "max" or -1: no quota
+    return -(-int(quota) // int(period))
+
+
+def use_cores(threads: int = 0) -> int:
+    """Let numerical libraries use `threads` threads (0: all available cores) and return that number.
+
+    Libraries read the environment when they are loaded; those that are loaded already are told. Variables that the user has set stay.
+    """
+    count = threads or available_cores()
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, str(count))
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
+    cv2 = sys.modules.get("cv2")
+    if cv2 is not None:
+        cv2.setNumThreads(count)
+    return count
+
+
+def quiet_environment(folder: Path) -> None:
+    """Switch off what dependencies would send, look up or scatter; variables that the user has set stay, except the telemetry switches."""
+    for name, value in QUIET_ENVIRONMENT.items():
+        if name.startswith(("HF_", "TRANSFORMERS_", "DO_NOT")):
+            os.environ[name] = value
+        else:
+            os.environ.setdefault(name, value)
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "cache" / "matplotlib"))
+
+
+def prepare_process(folder: Path) -> Settings:
+    """Set this process up for work with the home folder `folder`: settings, threads, environment."""
+    settings = load_settings(folder)
+    quiet_environment(folder)
+    use_cores(settings.threads)
+    return settings
