@@ -79,6 +79,9 @@ class Context:
         return not 0 <= place < len(self.words) or bool(split(self.words[place])[2])
 
 
+_BRACKETS = str.maketrans("[]{}", "()()")  # the dictionary takes square brackets for its own notation
+
+
 def split(word: str) -> tuple[str, str, str]:
     """Opening punctuation, core, closing punctuation. An apostrophe that belongs to the word ("dogs'") counts as closing."""
     match = _SPLIT.match(word)
@@ -361,7 +364,7 @@ def _abbreviation(core: str, context: Context) -> str | None:
     lower = core.lower().replace("’", "'")
     dotted = split(context.words[context.index])[2].startswith(".")
     following = context.core(1)
-    if lower in PLAIN and lower not in {"am"} and (lower != "www"):
+    if lower in PLAIN and lower not in ("am", "www"):
         if lower == "dr" and dotted and context.core(-1)[:1].isupper() and not following[:1].isupper():
             return "drive"
         return PLAIN[lower]
@@ -460,6 +463,8 @@ def read(context: Context) -> str:
         opening, core = opening[:-1], f"'{core}"  # the '80s, rock 'n' roll
     if core.startswith("(") and ")" not in core:
         opening, core = opening + "(", core[1:]
+    if core.lower() == "'n" and closing[:1] in ("'", "’"):
+        core, closing = "'n'", closing[1:]
     said = _read_core(core, context) if core else ""
     abbreviated = said != core and "." in closing
     if abbreviated:
@@ -471,4 +476,4 @@ def read(context: Context) -> str:
         said += "."  # A.M needs its last full stop to be read as letters; at the end of a sentence the closing one does it
     if not said:
         return "".join(c for c in closing if c in ",.;:!?…")
-    return f"{opening}{said}{closing}"
+    return f"{opening}{said}{closing}".translate(_BRACKETS)

@@ -15,7 +15,7 @@ ABBREVIATIONS = {
     "jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road", "hwy": "highway", "apt": "apartment", "bldg": "building",
     "ltd": "limited", "inc": "incorporated", "corp": "corporation", "bros": "brothers", "dept": "department", "univ": "university", "govt": "government",
     "approx": "approximately", "est": "established", "vs": "versus", "vol": "volume", "fig": "figure", "figs": "figures", "pp": "pages",
-    "e.g": "for example", "i.e": "that is", "etc": "et cetera", "cf": "compare", "et al": "and others", "viz": "namely", "ca": "about", "al": "al",
+    "e.g": "for example", "i.e": "that is", "etc": "etc", "cf": "compare", "et al": "and others", "viz": "namely", "ca": "about", "al": "al",
     "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "thu": "thursday", "thurs": "thursday", "fri": "friday",
     "mt": "mount", "ft": "fort", "p.s": "P.S.", "ph.d": "P.H.D.", "b.c": "B.C.", "a.d": "A.D.", "a.m": "A.M.", "p.m": "P.M.", "u.s": "U.S.", "u.k": "U.K.",
 }  # fmt: skip
