@@ -1,0 +1,81 @@
+"""Which constant frame rate stands for the time stamps a file has, and whether they vary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from retake.domain.rate import FrameRate
+
+STANDARD = tuple(
+    FrameRate(*pair)
+    for pair in (
+        *((n, 1) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240)),
+        *((1000 * n, 1001) for n in (12, 15, 24, 30, 48, 60, 120, 240)),
+        (25, 2),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """rate: the constant rate chosen; variable: True when the time stamps leave its grid; interval: seconds between most frames."""
+
+    rate: FrameRate
+    variable: bool
+    interval: float
+
+
+def cadence(times: Sequence[float], tick: float, declared: Fraction | None) -> Cadence:
+    """Choose the constant rate for presentation times (any order, seconds).
+
+    Args:
+        times: presentation times of the frames that were looked at.
+        tick: resolution of the time stamps in seconds (1 ms in Matroska).
+        declared: the rate that the file names, if any; believed when the time stamps do not contradict it.
+    """
+    ordered = np.unique(np.asarray(times, np.float64))
+    steps = np.diff(ordered)
+    steps = steps[steps > 1e-6]
+    if declared is not None and not Fraction(1) <= declared <= 240:
+        declared = None
+    if len(steps) == 0:
+        rate = _snap(float(declared), 0.001) if declared else FrameRate(25)
+        return Cadence(rate, False, 1.0 / float(rate))
+    span = float(ordered[-1] - ordered[0])
+    median = float(np.median(steps))
+    average = len(steps) / span
+    # The ends of the span are each known to a tick.
+    tolerance = max(4e-4, 2 * tick / span)
+    regular = _on_grid(ordered, 1.0 / average, tick)
+    if regular:
+        if declared and abs(float(declared) / average - 1) <= tolerance:
+            rate = _snap(float(declared), 2e-4)
+        else:
+            rate = _snap(average, tolerance)
+        return Cadence(rate, False, 1.0 / float(rate))
+    # Variable: the usual distance of two frames names the rate; what is missing is shown longer, what is too much is dropped.
+    usual = min(240.0, max(1.0, 1.0 / median))
+    nearest = min(STANDARD, key=lambda r: abs(float(r) / usual - 1))
+    if declared and abs(float(declared) / usual - 1) < 0.02:
+        nearest = min(STANDARD, key=lambda r: abs(float(r) / float(declared) - 1))
+    return Cadence(nearest, True, median)
+
+
+def _on_grid(ordered: np.ndarray, interval: float, tick: float) -> bool:
+    """True when nearly all times lie within a quarter frame (or two ticks) of an even grid. A few gaps and late frames are still a variable rate."""
+    ideal = ordered[0] + interval * np.arange(len(ordered))
+    offset = ordered - ideal
+    offset -= np.median(offset)
+    return bool(np.abs(offset).max() <= max(0.25 * interval, 2 * tick))
+
+
+def _snap(value: float, tolerance: float) -> FrameRate:
+    """The nearest standard rate if it is within `tolerance` (relative), else the value itself as a small fraction."""
+    nearest = min(STANDARD, key=lambda rate: abs(float(rate) / value - 1))
+    if abs(float(nearest) / value - 1) <= tolerance:
+        return nearest
+    return FrameRate.from_fraction(Fraction(min(240.0, max(1.0, value))).limit_denominator(1001))
