@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +47,7 @@ def list_speakers(home: Path) -> list[Speaker]:
 
 def load(home: Path, name: str) -> Speaker:
     """Record of the speaker `name`; an unknown one raises RetakeError that lists the known ones."""
-    path = _existing(home, name) / RECORD
+    path = require(home, name) / RECORD
     try:
         return Speaker.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, OSError, UnicodeDecodeError) as error:
@@ -92,7 +91,7 @@ def save(folder: Path, speaker: Speaker) -> None:
 
 def delete(home: Path, name: str) -> None:
     """Remove the speaker and everything learnt from the reference. Takes made earlier stay."""
-    folder = _existing(home, name)
+    folder = require(home, name)
     if folder.is_symlink():
         raise RetakeError(
             f"{folder} is a link, not a speaker's folder.", "Remove the link by hand.", kind=ErrorKind.ENVIRONMENT, code="speaker_is_link"
@@ -110,10 +109,11 @@ def delete(home: Path, name: str) -> None:
 
 def stored_bytes(home: Path, name: str) -> int:
     """Space that the speaker takes on the disk."""
-    return sum(os.path.getsize(Path(root) / file) for root, _, files in os.walk(_existing(home, name)) for file in files)
+    return sum(path.stat().st_size for path in require(home, name).rglob("*") if path.is_file())
 
 
-def _existing(home: Path, name: str) -> Path:
+def require(home: Path, name: str) -> Path:
+    """Folder of the stored speaker `name`; an unknown one raises RetakeError that lists the known ones."""
     if not exists(home, name):
         known = names(home)
         remedy = f"Known speakers: {', '.join(known)}." if known else "No speaker is enrolled yet: see 'retake enrol --help'."

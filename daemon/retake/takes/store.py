@@ -16,12 +16,12 @@ from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.take import Take, TakeRequest
 from retake.media.folders import new_folder, remove_folder, restore
 
-RECORD = "take.json"
+RECORD = "record.json"
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
 class StoredTake(BaseModel):
-    """What `take.json` holds. Paths of files that lie in the take's folder are stored as bare names, so that a home folder can move."""
+    """What `record.json` holds. Paths of files that lie in the take's folder are stored as bare names, so that a home folder can move."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,7 +69,10 @@ def building(home: Path, identifier: str) -> Iterator[Path]:
 
 
 def save(folder: Path, take: Take, key: str, *, home: Path, created_at: datetime | None = None) -> None:
-    """Write the record of `take` into `folder`. The take's paths are final ones: in `take_folder(home, take.id)`, or wherever the user wanted them."""
+    """Write the record of `take` into `folder`.
+
+    The take's paths are final ones: in `take_folder(home, take.id)`, or wherever the user wanted them.
+    """
     from retake.media.files import atomic
 
     final = take_folder(home, take.id)
