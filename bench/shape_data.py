@@ -1,0 +1,183 @@
+"""Clips with landmarks and phone times for training and measuring the mouth shape model.
+
+Landmarks come from a folder of `<folder>__<clip>.npz` files (array L) when one is given, else they are computed and, if the
+folder is given, kept there. The media is described in shared/data/README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retake.domain.phones import FROM_MISAKI, SILENCE, VOWELS
+from retake.domain.rate import FrameRate
+from retake.domain.timing import Phone, Timing, Word
+from retake.face.canonical import make_template, to_canonical
+
+ROOT = Path(__file__).resolve().parent.parent
+RATE = FrameRate(25)
+
+COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
+COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
+PREPOSITIONS = {"a": "at", "b": "by", "i": "in", "w": "with"}
+DIGITS = dict(zip("z123456789", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), strict=True))
+ADVERBS = {"a": "again", "n": "now", "p": "please", "s": "soon"}
+
+REFERENCE = ("bbas3a", "brwa3s", "lgiz3s", "lwws7a", "prac9a", "sban5a", "srin7a")  # the seven clips that grid_s1/reference.mp4 joins
+
+
+@dataclass
+class Clip:
+    """One clip: landmarks (n, 478, 3) in pixels, phone times, and the same landmarks in the speaker's canonical space."""
+
+    name: str
+    speaker: str
+    path: Path
+    landmarks: NDArray[np.float32]
+    timing: Timing
+    canonical: NDArray[np.float32] | None = None
+    rate: FrameRate = RATE
+
+
+def shared_data() -> Path:
+    return Path(os.environ.get("RETAKE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def grid_sentence(name: str) -> list[str]:
+    """Words spelled by a GRID clip's name (Cooke et al. 2006, table I)."""
+    c, k, p, letter, digit, adverb = name[-6:]
+    return [COMMANDS[c], COLOURS[k], PREPOSITIONS[p], letter, DIGITS[digit], ADVERBS[adverb]]
+
+
+def held_out() -> list[str]:
+    """GRID speaker 1 sentences that no training sees: every fourth that is not part of the reference (48)."""
+    names = sorted(p.stem for p in (shared_data() / "grid_s1").glob("*.align"))
+    return [name for name in names if name not in REFERENCE][::4]
+
+
+def speaker_canonical(clips: list[Clip]) -> None:
+    """Give every clip of one speaker its canonical landmarks, in the space of all of them together."""
+    template = make_template(np.concatenate([clip.landmarks for clip in clips]))
+    for clip in clips:
+        clip.canonical = to_canonical(clip.landmarks, template)[0]
+
+
+def load_landmarks(path: Path, cache: Path | None) -> NDArray[np.float32]:
+    stored = cache / f"{path.parent.name}__{path.stem}.npz" if cache else None
+    if stored is not None and stored.exists():
+        with np.load(stored) as data:
+            return data["L"]
+    from retake.engines.landmarks import FaceDetector
+    from retake.media.reader import read_frames
+
+    detector = FaceDetector()
+    rows = [detector.detect(image, round(1000 * RATE.seconds(i)))[0] for i, image in enumerate(read_frames(path, rate=RATE))]
+    landmarks = np.array(rows, np.float32)
+    if stored is not None:
+        np.savez_compressed(stored, L=landmarks)
+    return landmarks
+
+
+def presenter_timing() -> Timing:
+    record = json.loads((ROOT / "daemon/retake/assets/presenter/phones.json").read_text("utf-8"))
+    phones: list[Phone] = []
+    for entry in record["phones"]:
+        symbols = FROM_MISAKI.get(entry["phone"], (SILENCE,))
+        span = (entry["end"] - entry["start"]) / len(symbols)
+        phones += [Phone(s, entry["start"] + k * span, entry["start"] + (k + 1) * span, entry["stress"]) for k, s in enumerate(symbols)]
+    return Timing(tuple(phones), ())
+
+
+def spread(words: list[Word], pronunciations: list[list[str]], duration: float) -> Timing:
+    """Phones spread inside given words, vowels taking more than consonants: a stand-in where no aligner has run."""
+    phones: list[Phone] = []
+    at = 0.0
+    for word, symbols in zip(words, pronunciations, strict=True):
+        if word.start > at + 1e-4:
+            phones.append(Phone(SILENCE, at, word.start))
+        shares = np.cumsum([0.0] + [1.6 if s in VOWELS else 1.0 for s in symbols])
+        edges = word.start + (word.end - word.start) * shares / shares[-1]
+        phones += [Phone(s, float(a), float(b)) for s, a, b in zip(symbols, edges[:-1], edges[1:], strict=True)]
+        at = word.end
+    phones.append(Phone(SILENCE, at, max(duration, at + 0.01)))
+    return Timing(tuple(phones), tuple(words), exact=False)
+
+
+def grid_timing(path: Path, phonemize) -> Timing:
+    """From the corpus' own word alignment (units of 1/25000 s) and a pronunciation of each word."""
+    words, pronunciations = [], []
+    for line in path.with_suffix(".align").read_text().splitlines():
+        start, end, text = line.split()
+        if text in ("sil", "sp"):
+            continue
+        words.append(Word(text, int(start) / 25000, int(end) / 25000))
+        pronunciations.append(phonemize(text))
+    return spread(words, pronunciations, 3.0)
+
+
+class Pronounce:
+    """A word's phones from the synthesiser's own dictionary; single letters are read as letters."""
+
+    def __init__(self) -> None:
+        from hibari import Hibari
+
+        self._engine = Hibari()
+        self._known: dict[str, list[str]] = {"a": ["EY"], "z": ["Z", "EH", "D"]}  # British, as the corpus is
+
+    def __call__(self, word: str) -> list[str]:
+        if word not in self._known:
+            text = self._engine.phonemize(word.upper() if len(word) == 1 else word)[0]
+            self._known[word] = [phone for symbol in text for phone in FROM_MISAKI.get(symbol, ())]
+        return self._known[word]
+
+
+def align_words(path: Path, text: str, cache: Path | None) -> Timing:
+    """Forced alignment as the product does it at enrolment."""
+    stored = cache / f"{path.parent.name}__{path.stem}.json" if cache else None
+    if stored is not None and stored.exists():
+        record = json.loads(stored.read_text("utf-8"))
+        return Timing(tuple(Phone(*p) for p in record["phones"]), tuple(Word(*w) for w in record["words"]), False, record["confidence"])
+    from retake.speech.align import align
+
+    from retake.media.audio import read_audio
+
+    timing = align(read_audio(path, 16000), 16000, text)
+    if stored is not None:
+        phones = [(p.symbol, p.start, p.end, p.stress) for p in timing.phones]
+        words = [(w.text, w.start, w.end) for w in timing.words]
+        stored.write_text(json.dumps({"phones": phones, "words": words, "confidence": timing.confidence}), "utf-8")
+    return timing
+
+
+def spoken(name: str) -> str:
+    """A GRID clip's sentence as a person would type it."""
+    words = grid_sentence(name)
+    return " ".join(word.upper() if len(word) == 1 else word for word in words).capitalize() + "."
+
+
+def grid_speaker_1(landmarks: Path | None, timings: Path | None, names: set[str] | None = None) -> list[Clip]:
+    """Every sentence of GRID speaker 1, or those named; times from the corpus' word alignment."""
+    pronounce = Pronounce()
+    paths = sorted((shared_data() / "grid_s1").glob("*.mpg"))
+    return [Clip(p.stem, "s1", p, load_landmarks(p, landmarks), grid_timing(p, pronounce)) for p in paths if names is None or p.stem in names]
+
+
+def presenter(landmarks: Path | None) -> Clip:
+    path = shared_data() / "presenter" / "presenter.mp4"
+    return Clip("presenter", "presenter", path, load_landmarks(path, landmarks), presenter_timing())
+
+
+def training_clips(landmarks: Path | None, timings: Path | None, presenter_frames: int) -> dict[str, list[Clip]]:
+    """Clips by speaker, each with canonical landmarks: GRID speaker 1 without the held-out sentences, and the presenter's first part."""
+    out = {"s1": [clip for clip in grid_speaker_1(landmarks, timings) if clip.name not in held_out()]}
+    own = presenter(landmarks)
+    own.landmarks = own.landmarks[:presenter_frames]
+    out["presenter"] = [own]
+    for clips in out.values():
+        speaker_canonical(clips)
+    return out

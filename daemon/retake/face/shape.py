@@ -1,0 +1,173 @@
+"""Mouth shapes of one person for known phones: a prior learnt from other people, fitted to the person's own reference.
+
+The prior (`face.prior`) says how mouths move for phones in context. The person's reference adds their mean mouth, their mouth at
+rest, what remains between the prior and their own movement (a ridge regression on the same phone context; Hoerl & Kennard 1970), and
+how far they open. Contacts (`face.contact`) are made last, frame by frame. Figures: docs/lips.md.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from retake.domain.errors import RetakeError
+from retake.domain.phones import CLOSED, OPEN_VOWELS
+from retake.domain.rate import FrameRate
+from retake.domain.timing import Timing
+from retake.media.files import atomic
+
+from .canonical import MOUTH, lip_gap
+from .contact import keep_contacts
+from .features import FEATURES, GRID_RATE, TAP_STEP, TAPS, context, dilated, phone_features
+from .prior import ShapePrior, load_prior
+from .space import MouthSpace
+
+Array = NDArray[np.float32]
+
+FORMAT = 1
+RIDGE = 60.0  # in units of features (each 0..1): chosen on GRID speaker 1, see docs/lips.md
+ENOUGH_SECONDS = 8.0  # of valid frames for a personal ridge; with less only the mean is the person's
+REACH = (TAPS // 2) * TAP_STEP  # grid steps on either side of an instant that the ridge sees
+
+
+@dataclass(frozen=True)
+class ShapeModel:
+    """What was learnt of one person's mouth. All lengths in IOD; mean (points, 3) in the common space; ridge (TAPS * features, points * 3)."""
+
+    space: MouthSpace
+    mean: Array
+    ridge: Array
+    centre: Array  # (TAPS * features,) mean context of the reference
+    open_gap: float
+    closed_gap: float
+    prior: ShapePrior
+
+    @classmethod
+    def fit(
+        cls, canonical: Array, rate: FrameRate, timing: Timing, weight_ok: NDArray[np.bool_] | None = None, *, prior: ShapePrior | None = None
+    ) -> ShapeModel:
+        """Learn from a reference.
+
+        Args:
+            canonical: (n, 478, 3) canonical landmarks, one row a frame, NaN where no face was found.
+            timing: phones of the reference in the same clock, lag corrected.
+            weight_ok: (n,) False where a frame shall not count (turned away, sound unsure).
+            prior: another prior than the one that ships (measurements).
+
+        Raises RetakeError if fewer than five frames show a face.
+        """
+        prior = prior or load_prior()
+        good = ~np.isnan(canonical[:, 0, 0])
+        if good.sum() < 5:
+            raise RetakeError("The reference hardly ever shows a face.", "Use a clip in which one face looks at the camera.", code="no_face")
+        space = MouthSpace.of(canonical, prior.rigid)
+        mouths = space.to_common(canonical)
+        if weight_ok is not None and (good & weight_ok).sum() >= 5:
+            good &= weight_ok
+        guess = _at_frames(prior.offsets(timing, 0.0, _grid_length(len(canonical), rate)), len(canonical), rate)
+        rest_of = (mouths - guess)[good]
+        mean = rest_of.mean(0)
+        size = TAPS * len(FEATURES)
+        ridge, centre = np.zeros((size, mean.size), np.float32), np.zeros(size, np.float32)
+        if rate.seconds(int(good.sum())) >= ENOUGH_SECONDS:
+            seen = _context_at_frames(timing, len(canonical), rate)[good]
+            centre = seen.mean(0)
+            ridge = _ridge(seen - centre, (rest_of - mean).reshape(len(rest_of), -1), RIDGE)
+        open_gap, closed_gap = _gaps(mouths, good, rate, timing)
+        return cls(space, mean, ridge, centre, open_gap, closed_gap, prior)
+
+    def predict(self, timing: Timing, frames: int, rate: FrameRate, *, energy: NDArray[np.floating] | None = None) -> Array:
+        """(frames, len(MOUTH), 3) mouth shapes in the person's canonical space; frame i is seen at (i + 0.5) / rate seconds.
+
+        energy: (frames,) log energy of the sound, used where the phones are unsure.
+        """
+        mouths = self._free(timing, frames, rate)
+        at = (np.arange(frames) + 0.5) / float(rate)
+        mouths = keep_contacts(mouths, timing, at, min(self.closed_gap, 0.1 * self.open_gap), 0.3 * self.open_gap)
+        return self.space.to_own(mouths)
+
+    def _free(self, timing: Timing, frames: int, rate: FrameRate) -> Array:
+        """(frames, points, 3) in the common space, before contacts."""
+        count = _grid_length(frames, rate)
+        offsets = self.prior.offsets(timing, 0.0, count).reshape(count, -1)
+        rows = phone_features(timing, np.arange(-REACH, count + REACH) / GRID_RATE)
+        weight = self.ridge.reshape(TAPS, len(FEATURES), -1)
+        offsets += dilated(rows, weight, TAP_STEP) - self.centre @ self.ridge
+        return self.mean + _at_frames(offsets.reshape(count, *self.mean.shape), frames, rate)
+
+    def save(self, folder: Path) -> None:
+        """Write shape.safetensors and shape.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {"mean": self.mean, "ridge": self.ridge, "centre": self.centre, "rotation": self.space.rotation, "shift": self.space.shift}
+        record = {"format": FORMAT, "scale": self.space.scale, "open_gap": self.open_gap, "closed_gap": self.closed_gap}
+        with atomic(folder / "shape.safetensors") as path:
+            save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, path)
+        with atomic(folder / "shape.json") as path:
+            Path(path).write_text(json.dumps(record, indent=1), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> ShapeModel:
+        """Read what `save` wrote. Raises RetakeError where it is missing or from another version."""
+        try:
+            record = json.loads((folder / "shape.json").read_text("utf-8"))
+            tensors = load_file(folder / "shape.safetensors")
+        except FileNotFoundError:
+            raise RetakeError("The speaker has no mouth shape model.", "Enrol the speaker again.", code="speaker_damaged") from None
+        if record.get("format") != FORMAT or tensors["mean"].shape != (len(MOUTH), 3):
+            raise RetakeError("The speaker's mouth shape model is from another version.", "Enrol the speaker again.", code="speaker_damaged")
+        space = MouthSpace(record["scale"], tensors["rotation"], tensors["shift"])
+        return cls(space, tensors["mean"], tensors["ridge"], tensors["centre"], record["open_gap"], record["closed_gap"], load_prior())
+
+
+def _grid_length(frames: int, rate: FrameRate) -> int:
+    """Grid steps that cover `frames` frames, one to spare for interpolation."""
+    return int(np.ceil(rate.seconds(frames) * GRID_RATE)) + 2
+
+
+def _at_frames(grid: Array, frames: int, rate: FrameRate) -> Array:
+    """(count, ...) on the grid -> (frames, ...) at the frames' centres, linear between grid points."""
+    position = ((np.arange(frames) + 0.5) / float(rate) * GRID_RATE).astype(np.float32)
+    low = np.minimum(position.astype(int), len(grid) - 2)
+    part = (position - low).astype(np.float32).reshape(-1, *([1] * (grid.ndim - 1)))
+    return (grid[low] * (1 - part) + grid[low + 1] * part).astype(np.float32)
+
+
+def _context_at_frames(timing: Timing, frames: int, rate: FrameRate) -> Array:
+    count = _grid_length(frames, rate)
+    rows = phone_features(timing, np.arange(-REACH, count + REACH) / GRID_RATE)
+    return _at_frames(context(rows), frames, rate)
+
+
+def _ridge(x: Array, y: Array, penalty: float) -> Array:
+    """Ridge regression without intercept, solved on the smaller side."""
+    x64 = x.astype(np.float64)
+    if len(x) < x.shape[1]:
+        return (x64.T @ np.linalg.solve(x64 @ x64.T + penalty * np.eye(len(x)), y)).astype(np.float32)
+    return np.linalg.solve(x64.T @ x64 + penalty * np.eye(x.shape[1]), x64.T @ y).astype(np.float32)
+
+
+def _gaps(mouths: Array, good: NDArray[np.bool_], rate: FrameRate, timing: Timing) -> tuple[float, float]:
+    """(median lip gap in open vowels, gap of the closed mouth) of a reference; percentiles stand in for phones it lacks."""
+    gap = lip_gap(np.nan_to_num(mouths))
+    wide: list[float] = []
+    shut: list[float] = []
+    for phone in timing.phones:
+        if phone.symbol in OPEN_VOWELS:
+            middle = int((phone.start + phone.end) / 2 * float(rate))
+            if 0 <= middle < len(gap) and good[middle]:
+                wide.append(float(gap[middle]))
+        elif phone.symbol in CLOSED:
+            first, last = int((phone.start - 0.06) * float(rate)), int((phone.end + 0.06) * float(rate)) + 1
+            near = np.arange(max(0, first), min(len(gap), last))
+            near = near[good[near]]
+            if len(near):
+                shut.append(float(gap[near].min()))
+    high, low = np.percentile(gap[good], [80, 3])
+    open_gap = float(np.median(wide)) if len(wide) >= 5 else float(high)
+    closed_gap = float(np.median(shut)) if len(shut) >= 3 else float(low)
+    return max(open_gap, 1e-3), closed_gap
