@@ -1,0 +1,94 @@
+"""The embedded lips engine: the person's own mouth, retrieved, warped and blended. Needs no GPU and no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retake.domain.motion import MotionPath
+from retake.domain.progress import Progress
+from retake.domain.rate import FrameRate
+from retake.domain.speech import Speech
+from retake.domain.timing import Timing
+from retake.domain.track import FaceTrack
+
+from . import bank, geometry
+from .background import backgrounds, rotations
+from .bank import MouthBank
+from .canonical import to_canonical
+from .compose import Compositor
+from .geometry import Geometry
+from .protocol import Image
+from .retrieve import Retriever
+
+Array = NDArray[np.float32]
+
+FOLDER = "face"
+
+
+def enrol(folder: Path, track: FaceTrack, timing: Timing, progress: Progress) -> None:
+    """Learn a person's face from the reference in `folder` (a speaker's folder) and store it in `folder`/face.
+
+    Args:
+        folder: holds the normalised `reference.mp4`.
+        track: face track of that video.
+        timing: of the words that are spoken in it.
+
+    Raises RetakeError when no frame shows the mouth.
+    """
+    from retake.media.reference import ReferenceFrames
+
+    from .shape import ShapeModel
+
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    where = geometry.build(track)
+    canonical, _ = to_canonical(track.landmarks, where.template)
+    ShapeModel.fit(canonical, track.rate, timing).save(target)
+    numbers = [int(i) for i in np.flatnonzero(where.found)]
+    mouths = bank.build(zip(numbers, ReferenceFrames(folder / "reference.mp4").read(numbers), strict=True), where, progress)
+    where.save(target)
+    mouths.save(target)
+
+
+def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Progress) -> Iterator[Image]:
+    """Draw given mouth shapes over a motion path.
+
+    Args:
+        speaker: the speaker's folder.
+        path: n frames of the reference.
+        shapes: (n, len(MOUTH), 3) canonical mouth shapes, in the template of this speaker.
+
+    Yields (height, width, 3) uint8 RGB pictures at the reference's size.
+    """
+    from retake.media.reference import ReferenceFrames
+
+    if len(shapes) != len(path):
+        raise ValueError(f"{len(shapes)} mouth shapes for {len(path)} frames")
+    where = Geometry.load(speaker / FOLDER)
+    mouths = MouthBank.load(speaker / FOLDER)
+    reference = speaker / "reference.mp4"
+    turned, found = rotations(path, where)
+    chosen = Retriever(mouths).choose(shapes, turned, found)
+    compositor = Compositor(mouths)
+    scenes = backgrounds(path, shapes, where, ReferenceFrames(reference), ReferenceFrames(reference))
+    for i, scene in enumerate(scenes):
+        progress.report(i / max(1, len(path)))
+        yield compositor.draw(scene, int(chosen[i]))
+
+
+class EmbeddedLips:
+    """`LipsEngine` that predicts mouth shapes from phones and draws them with the person's own mouth."""
+
+    name = "embedded"
+    version = "1"
+
+    def render(self, speaker: Path, path: MotionPath, speech: Speech, rate: FrameRate, progress: Progress) -> Iterator[Image]:
+        """See `LipsEngine.render`."""
+        from .shape import ShapeModel
+
+        shapes = ShapeModel.load(speaker / FOLDER).predict(speech.timing, len(path), rate)
+        yield from render_shapes(speaker, path, shapes, progress)

@@ -1,0 +1,164 @@
+"""Where the face lies in every frame of the reference, steadied: what the renderer needs of the face track, and no more.
+
+Landmarks of a detector shake by a fraction of a pixel from frame to frame; drawn with, they make a mouth swim on the face.
+The head's position is therefore smoothed over time (a parabola over five frames, which follows nods without lag), and the
+mouth is put back relative to the smoothed head: the shaking of a whole face at once, the larger part, is gone, while quick
+closures of the lips stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.signal import savgol_filter
+
+from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.track import FaceTrack
+
+from .canonical import LIPS, MOUTH, RIGID, Pose, make_template, similarity, to_canonical, to_image
+
+Array = NDArray[np.float32]
+
+# Points that hold the picture in place around the moving mouth and jaw: eyes, nose, upper cheeks, temples.
+PINS = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 2, 98, 327, 129, 358, 50, 280, 205, 425, 36, 266, 116, 345, 234, 454, 93, 323, 132, 361, 127, 356)
+# A half ring round the lower face in the canonical space, beyond chin and jaw: (x, y) from the centre of the mouth, in IOD.
+RING = np.array(
+    [
+        (-1.05, -0.1),
+        (-1.05, 0.25),
+        (-0.95, 0.6),
+        (-0.7, 0.85),
+        (-0.35, 0.95),
+        (0, 0.98),
+        (0.35, 0.95),
+        (0.7, 0.85),
+        (0.95, 0.6),
+        (1.05, 0.25),
+        (1.05, -0.1),
+    ],
+    np.float32,
+)
+FILE = "geometry.safetensors"
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Steadied landmarks of n frames of the reference; NaN rows where there is no face.
+
+    template: (478, 3) canonical.
+    mouth: (n, len(MOUTH), 3) canonical mouth shapes of the person.
+    pins: (n, len(PINS), 2) and ring: (n, len(RING), 2) pixels.
+    pose: similarity of each frame.
+    size: (width, height) of the pictures.
+    """
+
+    template: Array
+    mouth: Array
+    pins: Array
+    ring: Array
+    pose: Pose
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.mouth)
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        return ~np.isnan(self.pose.scale)
+
+    @property
+    def ring_shape(self) -> Array:
+        return _ring(self.template)
+
+    def points(self, frames: NDArray[np.integer]) -> Array:
+        """(m,) frame numbers -> (m, MOUTH + PINS + RING, 2) pixels."""
+        mouth = to_image(self.mouth[frames], self.pose[frames])[..., :2]
+        return np.concatenate([mouth, self.pins[frames], self.ring[frames]], 1)
+
+    def save(self, folder: Path) -> None:
+        save_file(
+            {
+                "template": self.template,
+                "mouth": self.mouth,
+                "pins": self.pins,
+                "ring": self.ring,
+                "scale": self.pose.scale,
+                "rotation": self.pose.rotation,
+                "shift": self.pose.shift,
+                "size": np.array(self.size, np.int32),
+            },
+            folder / FILE,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Geometry:
+        path = folder / FILE
+        if not path.is_file():
+            raise RetakeError(f"{path} is missing.", "Enrol the speaker again.", kind=ErrorKind.NOT_FOUND, code="speaker_incomplete")
+        data = load_file(path)
+        pose = Pose(data["scale"], data["rotation"], data["shift"])
+        width, height = (int(v) for v in data["size"])
+        return cls(data["template"], data["mouth"], data["pins"], data["ring"], pose, (width, height))
+
+
+def _ring(template: Array) -> Array:
+    """(len(RING), 3) canonical points around the lower face, at the depth of the jaw's edge."""
+    centre = template[list(LIPS)].mean(0)
+    depth = template[[172, 397, 152]].mean(0)[2]
+    return np.c_[RING + centre[:2], np.full(len(RING), depth, np.float32)].astype(np.float32)
+
+
+def runs(landmarks: Array) -> list[tuple[int, int]]:
+    """Stretches [start, end) of (n, 478, 3) landmarks with a face and without a cut.
+
+    A cut is a jump of the head that stands out from its movement just before and after.
+    """
+    n = len(landmarks)
+    found = ~np.isnan(landmarks[:, 0, 0])
+    head = landmarks[:, list(RIGID), :2]
+    size = np.nanmedian(np.linalg.norm(landmarks[:, 33, :2] - landmarks[:, 263, :2], axis=1)) if found.any() else 1.0
+    step = np.linalg.norm(np.diff(head, axis=0), axis=2).mean(1) / size
+    breaks = [0]
+    for i in range(1, n):
+        around = step[max(0, i - 4) : i - 1], step[i : i + 3]
+        usual = np.nanmedian(np.concatenate(around)) if any(len(a) and not np.isnan(a).all() for a in around) else 0.0
+        if found[i] != found[i - 1] or (found[i] and step[i - 1] > 0.025 + 4 * usual):
+            breaks.append(i)
+    breaks.append(n)
+    return [(a, b) for a, b in pairwise(breaks) if b > a and found[a]]
+
+
+def steady(values: Array, stretches: list[tuple[int, int]], window: int, order: int = 2) -> Array:
+    """Smooth (n, ...) values over time within each stretch: Savitzky-Golay, zero phase. Shorter stretches use a shorter window."""
+    out = values.copy()
+    for start, end in stretches:
+        width = min(window, end - start - (end - start + 1) % 2)
+        if width > order:
+            out[start:end] = savgol_filter(values[start:end], width, order, axis=0, mode="interp")
+    return out
+
+
+def build(track: FaceTrack) -> Geometry:
+    """Steady the landmarks of a track. Raises RetakeError when no frame has a face."""
+    if not track.found.any():
+        raise RetakeError("No face was found in the reference.", "Use a clip in which one face looks at the camera.", code="no_face")
+    landmarks = track.landmarks
+    template = make_template(landmarks)
+    canonical, raw = to_canonical(landmarks, template)
+    stretches = runs(landmarks)
+    # Five frames at 25 fps: the same time at other rates.
+    window = max(5, round(float(track.rate) * 0.2) | 1)
+    head = steady(landmarks[:, list(RIGID)], stretches, window)
+    pose = Pose(raw.scale.copy(), raw.rotation.copy(), raw.shift.copy())
+    found = track.found
+    pose.scale[found], pose.rotation[found], pose.shift[found] = similarity(head[found], template[list(RIGID)])
+    pins = steady(canonical[:, list(PINS)], stretches, 2 * window - 1)
+    pins = to_image(pins, pose)[..., :2]
+    ring = to_image(np.broadcast_to(_ring(template), (len(track), len(RING), 3)), pose)[..., :2]
+    mouth = canonical[:, list(MOUTH)]
+    return Geometry(template, np.ascontiguousarray(mouth), pins.astype(np.float32), ring.astype(np.float32), pose, (track.width, track.height))
