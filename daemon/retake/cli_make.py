@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retake import cli_output
-from retake.cli_options import AsJson, Debug, Quiet, check_output, existing_file, make_request, parse_size, text_or_file
+from retake.cli_options import AsJson, Debug, Quiet, check_output, check_output_folder, existing_file, make_request, parse_size, text_or_file
 from retake.console import working
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.settings import home, load_settings, prepare_home
@@ -194,7 +194,7 @@ def _say_script(folder: Path, path: Path, common: dict[str, Any], output: Path |
 
     script = parse_script(path)
     requests = [make_request(**common, text=line.text, line_id=line.id) for line in script.lines]
-    target = check_output(output if output is not None else Path.cwd() / path.stem, folder=True)
+    target = check_output_folder(output if output is not None else Path.cwd() / path.stem)
     started = time.monotonic()
     with working("say", folder, rounds=len(requests), quiet=quiet) as progress:
         result = render_script(script, requests, home=folder, output_folder=target, progress=progress)

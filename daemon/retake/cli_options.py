@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,19 +79,11 @@ def make_request(**fields: Any) -> TakeRequest:
         raise RetakeError(f"{option}: {first.get('input')!r} is not possible.", f"{first['msg']}.", code="bad_option") from error
 
 
-def check_output(path: Path | None, *, folder: bool = False) -> Path | None:
-    """`path`, absolute; raises RetakeError if nothing can be written there. Called before minutes of work, and cheap.
-
-    Args:
-        folder: `path` is a folder that may be made, not a clip.
-    """
+def check_output(path: Path | None) -> Path | None:
+    """The clip to write, absolute; raises RetakeError if it cannot be written there. Called before minutes of work, and cheap."""
     if path is None:
         return None
     path = path.expanduser().resolve()
-    if folder:
-        if path.exists() and not path.is_dir():
-            raise RetakeError(f"{path} is not a folder.", "A script's takes need a folder: give another one with -o.", code="bad_output")
-        return path
     if path.is_dir():
         raise RetakeError(f"{path} is a folder.", "Name the clip, for example out.mp4.", code="bad_output")
     if path.suffix.lower() != ".mp4":
@@ -99,4 +92,32 @@ def check_output(path: Path | None, *, folder: bool = False) -> Path | None:
         raise RetakeError(
             f"The folder {path.parent} does not exist.", "Make it first, or choose another place.", kind=ErrorKind.NOT_FOUND, code="no_output_folder"
         )
+    _check_writable(path.parent)
     return path
+
+
+def check_output_folder(path: Path) -> Path:
+    """The folder for a script's takes, absolute; it is made if its parent is there. Raises RetakeError if that is impossible."""
+    path = path.expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise RetakeError(f"{path} is not a folder.", "A script's takes need a folder: give another one with -o.", code="bad_output")
+    if not path.exists() and not path.parent.is_dir():
+        raise RetakeError(
+            f"The folder {path.parent} does not exist.", "Make it first, or choose another place.", kind=ErrorKind.NOT_FOUND, code="no_output_folder"
+        )
+    _check_writable(path if path.exists() else path.parent)
+    return path
+
+
+def _check_writable(folder: Path) -> None:
+    """Asking the system (os.access) lies on Windows and on network drives, so a file is made."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".retake-"):
+            return
+    except OSError as error:
+        raise RetakeError(
+            f"{folder} cannot be written ({error.strerror or error}).",
+            "Choose another place with -o.",
+            kind=ErrorKind.ENVIRONMENT,
+            code="not_writable",
+        ) from error

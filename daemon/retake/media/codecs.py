@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import av
+from av.codec.codec import Codec, UnknownCodecError
 
 NEEDED_ENCODERS = ("libx264", "aac")
 NEEDED_DECODERS = ("h264", "hevc", "vp9", "prores", "mpeg1video", "aac", "opus", "pcm_s16le", "flac", "mp3")
@@ -19,9 +22,9 @@ def library_versions() -> str:
     return f"PyAV {av.__version__}, libavcodec {'.'.join(str(part) for part in av.library_versions['libavcodec'])}"
 
 
-def _has(name: str, mode: str) -> bool:
+def _has(name: str, mode: Literal["r", "w"]) -> bool:
     try:
-        av.codec.Codec(name, mode)  # pyright: ignore[reportArgumentType]
-    except av.codec.codec.UnknownCodecError:
+        Codec(name, mode)
+    except UnknownCodecError:
         return False
     return True
