@@ -125,7 +125,11 @@ class VoiceNet(nn.Module):
         """
         if index.dim() == 1:
             index = index[None].expand(len(encoded), -1)
-        x = torch.gather(encoded, 2, index[:, None].expand(-1, encoded.shape[1], -1)).repeat_interleave(FRAMES_PER_STEP, 2)
+        return self.decode(torch.gather(encoded, 2, index[:, None].expand(-1, encoded.shape[1], -1)), pitch, energy)
+
+    def decode(self, content: Tensor, pitch: Tensor, energy: Tensor) -> Spectra:
+        """The same, with the encoded phonemes already laid out in time: `content` is (batch, 128, steps)."""
+        x = content.repeat_interleave(FRAMES_PER_STEP, 2)
         x = torch.cat([x, (torch.log1p(functional.relu(pitch)) / 5)[:, None], (energy / 5)[:, None]], 1)
         x = self.dec_in(x)
         for block in self.dec:
