@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Prefetch(Generic[T]):
     def __next__(self) -> T:
         if self._finished:
             raise StopIteration
-        item = self._queue.get()
+        item = self._wait()
         if isinstance(item, _End):
             self._finished = True
             raise StopIteration
@@ -62,6 +62,14 @@ class Prefetch(Generic[T]):
         self._stop.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def _wait(self) -> T | _End | _Failure:
+        while True:
+            try:
+                # A wait without limit cannot be interrupted by Ctrl-C on Windows.
+                return self._queue.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
 
     def _work(self) -> None:
         end: _End | _Failure = _End()
@@ -86,3 +94,61 @@ class Prefetch(Generic[T]):
             except queue.Full:
                 continue
         return False
+
+
+class Worker(Generic[T]):
+    """The other way round: `put` hands items to `consume`, which runs in a thread of its own, at most `depth` items behind.
+
+    An error in the consumer is raised by the next `put` or by `finish`.
+    """
+
+    def __init__(self, consume: Callable[[T], None], depth: int, name: str = "worker") -> None:
+        self._consume = consume
+        self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=max(1, depth))
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, item: T) -> None:
+        """Hand over an item; waits while `depth` items are waiting."""
+        self._put(item)
+
+    def finish(self) -> None:
+        """Wait until everything handed over has been consumed."""
+        self._put(_End())
+        while self._thread.is_alive():
+            self._thread.join(_POLL_SECONDS)
+        self._raise()
+
+    def abandon(self) -> None:
+        """Stop after the current item and wait for the thread; safe to call at any time, also after `finish`."""
+        self._stop.set()
+        self._thread.join()
+
+    def _put(self, item: T | _End) -> None:
+        while True:
+            self._raise()
+            try:
+                self._queue.put(item, timeout=_POLL_SECONDS)
+                return
+            except queue.Full:
+                continue
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                item = self._queue.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if isinstance(item, _End):
+                return
+            try:
+                self._consume(item)
+            except BaseException as error:  # noqa: BLE001 - raised in the producer's thread
+                self._error = error
+                return
