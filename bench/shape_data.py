@@ -75,9 +75,13 @@ def load_landmarks(path: Path, cache: Path | None) -> NDArray[np.float32]:
     from retake.engines.landmarks import FaceDetector
     from retake.media.reader import read_frames
 
-    detector = FaceDetector()
-    rows = [detector.detect(image, round(1000 * RATE.seconds(i)))[0] for i, image in enumerate(read_frames(path, rate=RATE))]
-    landmarks = np.array(rows, np.float32)
+    rows = np.full((0, 478, 3), np.nan, np.float32)
+    with FaceDetector() as detector:
+        for i, image in enumerate(read_frames(path, rate=RATE)):
+            found = detector.detect(image, round(1000 * RATE.seconds(i)))
+            row = found.landmarks[0] if len(found) else np.full((478, 3), np.nan, np.float32)
+            rows = np.concatenate([rows, row[None]])
+    landmarks = rows
     if stored is not None:
         np.savez_compressed(stored, L=landmarks)
     return landmarks

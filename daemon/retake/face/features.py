@@ -62,6 +62,19 @@ def _phone_codes() -> dict[str, Array]:
 
 PHONE_CODES = _phone_codes()
 
+# Diphthongs glide: their parts as (first, second); the first lasts this share of the phone.
+GLIDES = {"AY": ("AA", "IY"), "AW": ("AA", "UW"), "EY": ("EH", "IY"), "OW": ("AO", "UW"), "OY": ("AO", "IY")}
+GLIDE_AT = 0.55
+
+
+def _glide_codes() -> dict[str, tuple[Array, Array]]:
+    """Half of each part's own code and half of the diphthong's: it neither starts nor ends at the full vowels."""
+    half = {phone: code / 2 for phone, code in PHONE_CODES.items()}
+    return {phone: (half[phone] + half[first], half[phone] + half[second]) for phone, (first, second) in GLIDES.items()}
+
+
+GLIDE_CODES = _glide_codes()
+
 
 def phone_features(timing: Timing, times: NDArray[np.floating], window: float = WINDOW) -> Array:
     """(n, len(FEATURES)) mean code of the phones heard within `window` seconds around each of `times` (n,); silence outside the speech.
@@ -80,7 +93,12 @@ def phone_features(timing: Timing, times: NDArray[np.floating], window: float = 
 
     for phone in timing.phones:
         extend(phone.start, silence)
-        extend(phone.end, PHONE_CODES.get(phone.symbol, silence))
+        if phone.symbol in GLIDE_CODES:
+            first, second = GLIDE_CODES[phone.symbol]
+            extend(phone.start + GLIDE_AT * (phone.end - phone.start), first)
+            extend(phone.end, second)
+        else:
+            extend(phone.end, PHONE_CODES.get(phone.symbol, silence))
     extend(max(corners[-1], float(np.max(times, initial=0.0))) + 10.0, silence)
     points, values = np.array(corners), np.array(integral)
     late, early = times + window / 2, times - window / 2

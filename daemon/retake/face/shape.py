@@ -8,7 +8,7 @@ how far they open. Contacts (`face.contact`) are made last, frame by frame. Figu
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,15 @@ from .canonical import MOUTH, lip_gap
 from .contact import keep_contacts
 from .features import FEATURES, GRID_RATE, TAP_STEP, TAPS, context, dilated, phone_features
 from .prior import ShapePrior, load_prior
+from .rest import at_rest, settle
 from .space import MouthSpace
 
 Array = NDArray[np.float32]
 
 FORMAT = 1
-RIDGE = 60.0  # in units of features (each 0..1): chosen on GRID speaker 1, see docs/lips.md
+RIDGE = 30.0  # in units of features (each 0..1): chosen on GRID speaker 1, see docs/lips.md
 ENOUGH_SECONDS = 8.0  # of valid frames for a personal ridge; with less only the mean is the person's
+ENOUGH_REST = 10  # frames of rest from which the reference shows how this person rests
 REACH = (TAPS // 2) * TAP_STEP  # grid steps on either side of an instant that the ridge sees
 
 
@@ -41,6 +43,7 @@ class ShapeModel:
 
     space: MouthSpace
     mean: Array
+    rest: Array  # (points, 3) mouth of a person who says nothing
     ridge: Array
     centre: Array  # (TAPS * features,) mean context of the reference
     open_gap: float
@@ -79,15 +82,18 @@ class ShapeModel:
             centre = seen.mean(0)
             ridge = _ridge(seen - centre, (rest_of - mean).reshape(len(rest_of), -1), RIDGE)
         open_gap, closed_gap = _gaps(mouths, good, rate, timing)
-        return cls(space, mean, ridge, centre, open_gap, closed_gap, prior)
+        model = cls(space, mean, mean, ridge, centre, open_gap, closed_gap, prior)
+        quiet = good & at_rest(timing, _centres(len(canonical), rate))
+        rest = mouths[quiet].mean(0) if quiet.sum() >= ENOUGH_REST else model._free(Timing((), ()), 1, rate)[0]
+        return replace(model, rest=rest)
 
     def predict(self, timing: Timing, frames: int, rate: FrameRate, *, energy: NDArray[np.floating] | None = None) -> Array:
         """(frames, len(MOUTH), 3) mouth shapes in the person's canonical space; frame i is seen at (i + 0.5) / rate seconds.
 
         energy: (frames,) log energy of the sound, used where the phones are unsure.
         """
-        mouths = self._free(timing, frames, rate)
-        at = (np.arange(frames) + 0.5) / float(rate)
+        at = _centres(frames, rate)
+        mouths = settle(self._free(timing, frames, rate), timing, at, self.rest)
         mouths = keep_contacts(mouths, timing, at, min(self.closed_gap, 0.1 * self.open_gap), 0.3 * self.open_gap)
         return self.space.to_own(mouths)
 
@@ -103,7 +109,7 @@ class ShapeModel:
     def save(self, folder: Path) -> None:
         """Write shape.safetensors and shape.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"mean": self.mean, "ridge": self.ridge, "centre": self.centre, "rotation": self.space.rotation, "shift": self.space.shift}
+        tensors = {"mean": self.mean, "rest": self.rest, "ridge": self.ridge, "centre": self.centre, "rotation": self.space.rotation, "shift": self.space.shift}
         record = {"format": FORMAT, "scale": self.space.scale, "open_gap": self.open_gap, "closed_gap": self.closed_gap}
         with atomic(folder / "shape.safetensors") as path:
             save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, path)
@@ -121,7 +127,12 @@ class ShapeModel:
         if record.get("format") != FORMAT or tensors["mean"].shape != (len(MOUTH), 3):
             raise RetakeError("The speaker's mouth shape model is from another version.", "Enrol the speaker again.", code="speaker_damaged")
         space = MouthSpace(record["scale"], tensors["rotation"], tensors["shift"])
-        return cls(space, tensors["mean"], tensors["ridge"], tensors["centre"], record["open_gap"], record["closed_gap"], load_prior())
+        return cls(space, tensors["mean"], tensors["rest"], tensors["ridge"], tensors["centre"], record["open_gap"], record["closed_gap"], load_prior())
+
+
+def _centres(frames: int, rate: FrameRate) -> NDArray[np.float64]:
+    """(frames,) seconds at the middle of each frame."""
+    return (np.arange(frames) + 0.5) / float(rate)
 
 
 def _grid_length(frames: int, rate: FrameRate) -> int:
