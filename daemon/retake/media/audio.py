@@ -6,7 +6,7 @@ import os
 import wave
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av.error
 import numpy as np
@@ -178,7 +178,7 @@ class _Mixer:
 
     def _channels(self, frame: AudioFrame) -> NDArray[np.float32]:
         if frame.format.name == "fltp":
-            return frame.to_ndarray()
+            return cast("NDArray[np.float32]", frame.to_ndarray())
         if self._planar is None:
             self._planar = AudioResampler(format="fltp", layout=frame.layout.name, rate=self._rate)
         return _joined(self._planar.resample(frame))
@@ -194,4 +194,6 @@ class _Mixer:
 
 
 def _joined(frames: list[AudioFrame]) -> NDArray[np.float32]:
-    return np.concatenate([frame.to_ndarray() for frame in frames], axis=1) if frames else np.zeros((2, 0), np.float32)
+    if not frames:
+        return np.zeros((2, 0), np.float32)
+    return np.concatenate([np.asarray(frame.to_ndarray(), np.float32) for frame in frames], axis=1)

@@ -53,7 +53,8 @@ class Colour:
 
 
 def interpret(*, pixel_format: str, is_rgb: bool, matrix: int, colour_range: int, primaries: int, transfer: int, width: int, height: int) -> Colour:
-    """Decide what the H.273 numbers of a stream or frame mean; untagged pictures up to 576 lines are BT.601, larger ones BT.709 (players agree on this)."""
+    """Decide what the H.273 numbers of a stream or frame mean; untagged pictures up to 576 lines are BT.601, larger ones BT.709, as
+    players guess too."""
     if is_rgb:
         name, guessed = "rgb", False
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import av
 import av.error
+from av.stream import Disposition
 
 from retake.domain.errors import ErrorKind, RetakeError
 
@@ -76,7 +77,9 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if _looks_like_container(head):
             raise RetakeError(f"{path.name} is damaged or cut off and cannot be opened.", "Copy or export the file again.", code="corrupt") from error
-        raise RetakeError(f"{path.name} is not a video or sound file that can be read.", "Use mp4, mov, mkv, webm or wav.", code="not_media") from error
+        raise RetakeError(
+            f"{path.name} is not a video or sound file that can be read.", "Use mp4, mov, mkv, webm or wav.", code="not_media"
+        ) from error
     try:
         yield container
     finally:
@@ -106,7 +109,7 @@ def audio_stream(container: InputContainer, name: str) -> AudioStream:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
     return bool(stream.disposition & covers)
 
 

@@ -151,7 +151,7 @@ def _mapping_node(graph: Graph, colour: Colour) -> FilterContext:
 
 
 class Deinterlacer:
-    """Makes progressive frames, one for each interlaced frame (bwdif: Weston 3-field with w3fdif and yadif tests); progressive ones pass unchanged."""
+    """Makes progressive frames, one for each interlaced frame (libavfilter's bwdif); progressive ones pass unchanged."""
 
     def __init__(self, frame: VideoFrame, time_base: Fraction) -> None:
         self._graph = Graph()

@@ -81,7 +81,8 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
         audio_codec, audio_rate, audio_channels = _audio(container, path.name) if has_audio else ("", 0, 0)
         declared = stream.average_rate or stream.guessed_rate or stream.base_rate
         tick = float(stream.time_base or Fraction(1, 1000))
-        times = [*times, *(float(frame.pts * stream.time_base) for frame in first if frame.pts is not None and stream.time_base)] if not times else times
+        if not times:
+            times = [float(frame.pts * stream.time_base) for frame in first if frame.pts is not None and stream.time_base]
         rhythm = cadence(times, tick, Fraction(declared) if declared else None)
         start = min(times) if times else 0.0
         declared_seconds = _declared_seconds(container, stream)

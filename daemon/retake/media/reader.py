@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -67,7 +67,7 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
         """Stop reading."""
         self._frames.close()
 
-    def _read(self) -> Iterator[NDArray[np.uint8]]:  # a generator: it has close()
+    def _read(self) -> Generator[NDArray[np.uint8], None, None]:
         limit = None if self._seconds is None else self.rate.frames(self._seconds)
         convert = ToRgb(self.info.pixel_aspect, self._max_side)
         picture: NDArray[np.uint8] | None = None
@@ -139,7 +139,9 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
             except av.error.FFmpegError:
                 self.report.skipped_packets += 1
         if not any_frame:
-            raise RetakeError(f"No picture of {self.path.name} can be decoded: it is damaged or cut off.", "Copy or export the file again.", code="corrupt")
+            raise RetakeError(
+                f"No picture of {self.path.name} can be decoded: it is damaged or cut off.", "Copy or export the file again.", code="corrupt"
+            )
 
 
 def read_frames(
@@ -163,9 +165,7 @@ def read_frames(
     return FrameReader(path, rate, max_side, start, seconds)
 
 
-def _resample(
-    source: Iterator[tuple[Fraction, Fraction, VideoFrame]], rate: Fraction, start: Fraction, limit: int | None
-) -> Iterator[VideoFrame]:
+def _resample(source: Iterator[tuple[Fraction, Fraction, VideoFrame]], rate: Fraction, start: Fraction, limit: int | None) -> Iterator[VideoFrame]:
     """Yield, for i = 0, 1, ..., the frame that is on screen at start + (i + 0.45) / rate; the last one until its end."""
     current: VideoFrame | None = None
     end = Fraction(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -91,7 +91,7 @@ def normalise(
     expected = max(1, rate.frames(min(info.seconds, max_seconds)))
     check_space(folder, int(expected * width * height * _BITS_A_PIXEL / 8) + 10_000_000)
     with atomic(folder / PICTURE_NAME) as part:
-        frames = _encode(part, reader, rate, width, height, expected, progress)
+        frames = _encode(part, reader, expected, (width, height), progress)
         progress.check()
         has_sound = write_sound(source, folder, frames, rate, lag) if info.has_audio else _write_silence(folder, frames, rate)
     notes = tuple(_notes(info, reader.report, rate, info.seconds > max_seconds + 0.5, max_seconds))
@@ -252,7 +252,7 @@ class _Cursor:
     def _number(self, frame: VideoFrame) -> int:
         return round(((frame.pts or 0) * self._base - self._first) * self._rate)
 
-    def _decode(self):  # a generator, closed at every jump
+    def _decode(self) -> Generator[VideoFrame, None, None]:
         for packet in self._container.demux(self._stream):
             try:
                 yield from self._stream.decode(packet)
@@ -272,8 +272,9 @@ def _calm(rate: FrameRate | None) -> FrameRate:
     return FrameRate(rate.numerator, rate.denominator * divisor)
 
 
-def _encode(part: Path, reader: FrameReader, rate: FrameRate, width: int, height: int, expected: int, progress: Progress) -> int:
-    encoder = Encoder(part, rate=rate, width=width, height=height, quality=REFERENCE)
+def _encode(part: Path, reader: FrameReader, expected: int, size: tuple[int, int], progress: Progress) -> int:
+    width, height = size
+    encoder = Encoder(part, rate=reader.rate, width=width, height=height, quality=REFERENCE)
     try:
         with Prefetch(reader, depth=min(8, max(2, 64_000_000 // (width * height * 3))), name="decode") as frames:
             for frame in frames:
@@ -294,15 +295,23 @@ def _notes(info: MediaInfo, report: ReadReport, rate: FrameRate, shortened: bool
     if shortened:
         yield Finding(code="shortened", message=f"Only the first {max_seconds:g} s are used.", remedy="Put the best part first.")
     if info.variable_rate:
-        yield Finding(code="variable_rate", message=f"The frame rate varies; it was made {rate}.", remedy="Record with a fixed frame rate, if the camera can.")
+        yield Finding(
+            code="variable_rate", message=f"The frame rate varies; it was made {rate}.", remedy="Record with a fixed frame rate, if the camera can."
+        )
     if report.deinterlaced:
-        yield Finding(code="interlaced", message="The picture is interlaced; whole frames were made of it.", remedy="Record progressive (25p, not 50i).")
+        yield Finding(
+            code="interlaced", message="The picture is interlaced; whole frames were made of it.", remedy="Record progressive (25p, not 50i)."
+        )
     if info.transfer != "sdr":
         yield Finding(
-            code="tone_mapped", message=f"The picture has high dynamic range ({info.transfer.upper()}); it was tone-mapped.", remedy="Switch HDR video off."
+            code="tone_mapped",
+            message=f"The picture has high dynamic range ({info.transfer.upper()}); it was tone-mapped.",
+            remedy="Switch HDR video off.",
         )
     elif report.tone_mapped:
-        yield Finding(code="gamut_mapped", message="The picture has a wide gamut; it was converted to BT.709.", remedy="Record in BT.709, if the camera can.")
+        yield Finding(
+            code="gamut_mapped", message="The picture has a wide gamut; it was converted to BT.709.", remedy="Record in BT.709, if the camera can."
+        )
     if report.truncated:
         yield Finding(code="truncated", message="The file ends before its declared end.", remedy="Copy or export it again.")
     if report.skipped_packets:

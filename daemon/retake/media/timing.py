@@ -52,10 +52,8 @@ def cadence(times: Sequence[float], tick: float, declared: Fraction | None) -> C
     tolerance = max(4e-4, 2 * tick / span)
     regular = _on_grid(ordered, 1.0 / average, tick)
     if regular:
-        if declared and abs(float(declared) / average - 1) <= tolerance:
-            rate = _snap(float(declared), 2e-4)
-        else:
-            rate = _snap(average, tolerance)
+        agrees = declared is not None and abs(float(declared) / average - 1) <= tolerance
+        rate = _snap(float(declared), 2e-4) if declared and agrees else _snap(average, tolerance)
         return Cadence(rate, False, 1.0 / float(rate))
     # Variable: the usual distance of two frames names the rate; what is missing is shown longer, what is too much is dropped.
     usual = min(240.0, max(1.0, 1.0 / median))
