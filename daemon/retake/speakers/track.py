@@ -50,8 +50,7 @@ def track_faces(path: Path, rate: FrameRate, progress: Progress, *, frames: int 
     detections: list[Detection] = []
     with FaceDetector(2, proxy=PROXY) as detector:
         for number, picture in enumerate(read_frames(path, max_side=PROXY)):
-            # Times a detector sees must grow by whole milliseconds, also beyond 1000 frames a second.
-            found = detector.detect(picture, max(number, round(rate.seconds(number) * 1000)))
+            found = detector.detect(picture, round(rate.seconds(number) * 1000))
             scale = width / picture.shape[1]
             detections.append(Detection(found.landmarks * np.float32(scale), found.blendshapes))
             progress.report((number + 1) / frames if frames else 0.0, f"{number + 1} frames")
@@ -111,8 +110,9 @@ def check_track(track: FaceTrack, detections: Sequence[Detection], name: str) ->
 
 def save_track(folder: Path, track: FaceTrack) -> Path:
     """Write `track.safetensors` into a speaker's folder; returns its path."""
-    from retake.media.files import atomic
     from safetensors.numpy import save_file
+
+    from retake.media.files import atomic
 
     tensors = {"landmarks": track.landmarks, "blendshapes": track.blendshapes, "faces": track.faces}
     about = {"format": FORMAT, "rate": str(track.rate), "width": track.width, "height": track.height}
