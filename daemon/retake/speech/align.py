@@ -35,6 +35,7 @@ _PAUSE = 0.08  # s from which quiet between words is a pause; before a stop its 
 # Longest that a phone at the edge of a word may be, in s. A stop's closure looks like silence and a long breath like a fricative, so the
 # search stretches them over pauses; what is longer is cut on the outer side.
 _LONGEST = {"stop": 0.13, "vowel": 0.5, "other": 0.3}
+_REACH = 0.06  # s by which a word may grow into a pause that is not quiet there: more would be breath
 _PADDING = 0.3  # s of near-silence around the recording, so that models of silence find a place there
 # Search beams of PocketSphinx: its defaults first, far wider ones if no path survives.
 _BEAMS = ({}, {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-100})
@@ -263,17 +264,27 @@ def _pause(quiet: NDArray[np.bool_], found: tuple[int, int], room: tuple[int, in
         closure: steps of quiet before the next phone that are part of it.
     """
     least = round(_PAUSE / _STEP)
-    edge = room[0] == 0 or room[1] == len(quiet)
-    stretches = [(a + room[0], b + room[0]) for a, b in activity.runs(quiet[room[0] : room[1]])]
-    if stretches:
+    low, high = found
+    if high - low < least:
+        # The search saw no pause; one is made only where it is plainly quiet.
+        stretches = [(a + room[0], b + room[0]) for a, b in activity.runs(quiet[room[0] : room[1]])]
+        if not stretches:
+            return None
         low, high = max(stretches, key=_length)
-        if high < room[1] or closure:
-            high -= closure if high - low > closure else high - low
-        if high - low >= least or (edge and high - low >= 2):
-            return low, high
-    if found[1] - found[0] >= least:
-        return found
-    return None
+        high -= closure if high < len(quiet) else 0
+        edge = low == 0 or high == len(quiet)
+        return (low, high) if high - low >= (2 if edge else least) else None
+    reach = round(_REACH / _STEP)
+    for _ in range(reach):  # sound at the pause's ends belongs to the words beside it
+        if low < high and low > 0 and not quiet[low]:
+            low += 1
+        if low < high and high < len(quiet) and not quiet[high - 1]:
+            high -= 1
+    while low > room[0] and quiet[low - 1]:
+        low -= 1
+    while high < room[1] and quiet[min(high + closure, len(quiet) - 1)] and quiet[high]:
+        high += 1
+    return low, high
 
 
 def _length(stretch: tuple[int, int]) -> int:
