@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Set Retake up and use it, with nothing but Python installed.
+
+    python3 bootstrap.py demo [--text "..."]     a clip of the built-in presenter saying a line
+    python3 bootstrap.py test [pytest options]   linters, type checker and tests
+    python3 bootstrap.py setup                   only make the environment
+    python3 bootstrap.py retake ...              any command of Retake, for example: retake say "..." --speaker presenter
+
+Everything goes into `.venv` beside this file; a second run finds it there. Works from any folder. Only the standard library is used, and no shell.
+"""
+
+import sys
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+if not OLDEST <= sys.version_info[:2] <= NEWEST:  # before anything that an older Python cannot read or import
+    sys.stderr.write(
+        f"Error: This is Python {sys.version_info[0]}.{sys.version_info[1]}, and Retake needs Python 3.{OLDEST[1]} to 3.{NEWEST[1]}. "
+        f"Install one of these and run, for example, 'python3.{NEWEST[1]} bootstrap.py demo'.\n"
+    )
+    sys.exit(5)
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+STAMP = "retake-setup.txt"
+NEEDED_BYTES = 4_000_000_000  # the packages and their download cache
+
+# PyPI's PyTorch for Linux brings gigabytes of GPU libraries; the makers' index of builds without them saves that where there is no such GPU.
+PROCESSOR_BUILDS = "https://download.pytorch.org/whl/cpu"
+
+ENVIRONMENT = 5  # exit code, as `retake` uses it
+USAGE = 2
+
+
+class SetupError(Exception):
+    """Something a user can react to: cause and remedy."""
+
+
+def main(arguments: list[str]) -> int:
+    commands = {"setup": run_setup, "demo": run_demo, "test": run_test, "retake": run_retake}
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(__doc__)
+        return 0 if arguments else USAGE
+    command = commands.get(arguments[0])
+    if command is None:
+        print(f"Error: There is no command '{arguments[0]}'. Commands are {', '.join(commands)}.", file=sys.stderr)
+        return USAGE
+    try:
+        return command(arguments[1:])
+    except SetupError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return ENVIRONMENT
+    except KeyboardInterrupt:
+        print("Stopped. The next run goes on from here.", file=sys.stderr)
+        return 130
+
+
+def run_setup(arguments: list[str]) -> int:
+    set_up(dev="--dev" in arguments)
+    print(f"Retake is ready in {VENV}")
+    return 0
+
+
+def run_demo(arguments: list[str]) -> int:
+    set_up()
+    return run([str(venv_python()), "-m", "retake", "demo", *arguments])
+
+
+def run_retake(arguments: list[str]) -> int:
+    set_up()
+    return run([str(venv_python()), "-m", "retake", *arguments])
+
+
+def run_test(arguments: list[str]) -> int:
+    """Linters, type checker, tests; all of them run, and any failure fails the whole. With arguments only pytest runs, and gets them."""
+    set_up(dev=True)
+    python = str(venv_python())
+    steps = {
+        "ruff check": [python, "-m", "ruff", "check", "."],
+        "ruff format": [python, "-m", "ruff", "format", "--check", "."],
+        "pyright": [python, "-m", "pyright"],
+        "pytest": [python, "-m", "pytest", *arguments],
+    }
+    if arguments:
+        steps = {"pytest": steps["pytest"]}
+    failed: list[str] = []
+    for name, command in steps.items():
+        print(f"== {name}", flush=True)
+        started = time.monotonic()
+        code = run(command, folder=ROOT)
+        print(f"== {name}: {'passed' if code == 0 else f'FAILED ({code})'} after {time.monotonic() - started:.0f} s", flush=True)
+        if code == 130:
+            return code
+        if code != 0:
+            failed.append(name)
+    if failed:
+        print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    print("All checks passed.")
+    return 0
+
+
+def set_up(dev: bool = False) -> None:
+    """Make `.venv` and install the tested set of packages; does nothing if that has been done for exactly these files."""
+    locks = [LOCK, DEV_LOCK] if dev else [LOCK]
+    wanted = fingerprint(locks)
+    if is_done(wanted):
+        return
+    if sys.maxsize < 2**32:
+        raise SetupError("This Python is a 32-bit program. Install a 64-bit Python and run bootstrap.py with it.")
+    free = shutil.disk_usage(ROOT).free
+    if free < NEEDED_BYTES:
+        raise SetupError(f"{ROOT} has {free / 1e9:.1f} GB left; the packages need up to {NEEDED_BYTES / 1e9:.0f} GB. Free some space.")
+    started = time.monotonic()
+    make_venv()
+    install_torch_without_gpu()
+    for lock in locks:
+        pip(["-r", str(lock)], f"Installing {lock.name}", packages=len(pins(lock)))
+    pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], "Installing Retake", only_wheels=False)
+    (VENV / STAMP).write_text(wanted + "\n", encoding="utf-8")
+    print(f"Set up in {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def fingerprint(locks: list[Path]) -> str:
+    """Changes with the pinned set, the project file, the interpreter and the place: an environment cannot be moved."""
+    digest = hashlib.sha256()
+    for path in [*locks, ROOT / "pyproject.toml"]:
+        digest.update(path.read_bytes())
+    digest.update(f"{ROOT} {sys.version_info[:2]} {sys.platform}".encode())
+    return digest.hexdigest()
+
+
+def is_done(wanted: str) -> bool:
+    if not venv_python().is_file():
+        return False
+    try:
+        done = (VENV / STAMP).read_text(encoding="utf-8").strip()
+    except OSError:
+        return False
+    # The developers' set holds everything of the plain one.
+    return done == wanted or (wanted == fingerprint([LOCK]) and done == fingerprint([LOCK, DEV_LOCK]))
+
+
+def venv_python() -> Path:
+    return VENV / "Scripts" / "python.exe" if os.name == "nt" else VENV / "bin" / "python"
+
+
+def make_venv() -> None:
+    """Make the environment, or make it anew where it is another Python's or broken."""
+    if venv_works():
+        return
+    print(f"Making {VENV}", flush=True)
+    import venv
+
+    try:
+        venv.EnvBuilder(with_pip=True, clear=VENV.exists(), symlinks=os.name != "nt").create(VENV)
+    except subprocess.CalledProcessError as error:
+        remedy = "Install Python's 'venv' module and try again"
+        if sys.platform == "linux":
+            remedy += f" (on Debian and Ubuntu: sudo apt install python3.{sys.version_info[1]}-venv)"
+        raise SetupError(f"The environment could not be made: pip is missing from this Python. {remedy}.") from error
+    except OSError as error:
+        raise SetupError(
+            f"{VENV} could not be made ({error.strerror or error}). Check the folder's permissions and the space on the disk."
+        ) from error
+
+
+def venv_works() -> bool:
+    if not venv_python().is_file():
+        return False
+    question = "import sys, pip; print(sys.version_info[:2], sys.prefix)"
+    try:
+        answer = subprocess.run([str(venv_python()), "-c", question], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and answer.stdout.startswith(str(sys.version_info[:2])) and answer.stdout.strip().endswith(str(VENV))
+
+
+def install_torch_without_gpu() -> None:
+    """On Linux without an NVIDIA GPU take PyTorch's build for processors, if it can be had quickly; the plain one is installed otherwise."""
+    if sys.platform != "linux" or shutil.which("nvidia-smi") or Path("/proc/driver/nvidia").exists():
+        return
+    torch = [pin for pin in pins(LOCK) if pin.startswith("torch==")]
+    asked = [str(venv_python()), "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+    asked += ["--retries", "0", "--timeout", "15", "--index-url", PROCESSOR_BUILDS, *torch]
+    print("Installing PyTorch (about 200 MB) ...", flush=True)
+    done = subprocess.run(asked, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        print("PyTorch's build for processors is out of reach; taking the one with GPU support, which is larger.", flush=True)
+
+
+def pins(lock: Path) -> list[str]:
+    lines = (line.strip() for line in lock.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pip(arguments: list[str], title: str, *, packages: int = 0, only_wheels: bool = True) -> None:
+    """Run ``pip install`` and show how far it is; raises SetupError with pip's own words if it fails."""
+    command = [str(venv_python()), "-u", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    if only_wheels:
+        command.append("--only-binary=:all:")  # nothing is compiled, here or on a user's machine
+    print(f"{title} ...", flush=True)
+    started = shown = time.monotonic()
+    seen = 0
+    tail: list[str] = []
+    with subprocess.Popen(command + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            line = line.strip()
+            tail = [*tail, line][-40:]
+            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+                seen += 1
+            now = time.monotonic()
+            if line.startswith("Installing collected"):
+                print("  unpacking ...", flush=True)
+            elif packages and now - shown > 3:
+                shown = now
+                print(f"  {min(seen, packages)} of {packages} packages, {now - started:.0f} s", flush=True)
+    if process.returncode != 0:
+        errors = [line for line in tail if line.startswith("ERROR")] or tail[-3:]
+        for line in tail:
+            print(f"  {line}", file=sys.stderr)
+        raise SetupError(f"The packages could not be installed: {' '.join(errors)} Check the connection and run it again; it goes on from here.")
+
+
+def run(command: list[str], folder: Path | None = None) -> int:
+    """Run a command in the foreground. Ctrl-C reaches it directly, and it decides when to stop."""
+    with subprocess.Popen(command, cwd=folder) as process:
+        while True:
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                continue
+            return 128 - code if code < 0 else code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
