@@ -71,4 +71,4 @@ def multiband(above: Field, below: Field, mask: Field, bands: int) -> Field:
         size = (differences[level].shape[1], differences[level].shape[0])
         band = differences[level] - cv2.pyrUp(differences[level + 1], dstsize=size)
         out = np.asarray(cv2.pyrUp(out, dstsize=size), np.float32) + band * masks[level][..., None]
-    return below + out
+    return np.add(below, out, dtype=np.float32)
