@@ -37,8 +37,8 @@ _PAUSE = 0.08  # s from which quiet between words is a pause; before a stop its 
 _LONGEST = {"stop": 0.13, "vowel": 0.5, "other": 0.3}
 _REACH = 0.06  # s by which a word may grow into a pause that is not quiet there: more would be breath
 _PADDING = 0.3  # s of near-silence around the recording, so that models of silence find a place there
-# Search beams of PocketSphinx: its defaults first, far wider ones if no path survives.
-_BEAMS = ({}, {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-100})
+# Search beams of PocketSphinx: its defaults first; none at all if no path survives (noise, extra words).
+_BEAMS: tuple[dict[str, float], ...] = ({}, {"beam": 0.0, "pbeam": 0.0, "wbeam": 0.0})
 # Phones that the recogniser takes for one another: support from any of a group counts half.
 _ALIKE = (
     "AA AO AH AW OW", "IH IY EH AH EY UH", "ER R AH AA AO", "UW UH OW Y", "AE EH AA AY EY", "AY AA IY", "OY AO", "T D K P TH CH", "B P M V", "G K NG", "M N NG",
