@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
-from torch.nn import functional
 
 from retake.domain.progress import Progress
 
