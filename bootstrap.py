@@ -211,20 +211,19 @@ def pip(arguments: list[str], title: str, *, packages: int = 0, only_wheels: boo
     print(f"{title} ...", flush=True)
     started = shown = time.monotonic()
     seen = 0
+    unpacking = False
     tail: list[str] = []
     with subprocess.Popen(command + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
         assert process.stdout is not None
         for line in process.stdout:
             line = line.strip()
             tail = [*tail, line][-40:]
-            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
-                seen += 1
-            now = time.monotonic()
-            if line.startswith("Installing collected"):
-                print("  unpacking ...", flush=True)
-            elif packages and now - shown > 3:
-                shown = now
-                print(f"  {min(seen, packages)} of {packages} packages, {now - started:.0f} s", flush=True)
+            seen += line.startswith(("Collecting ", "Requirement already satisfied: "))
+            if packages and not unpacking and (time.monotonic() - shown > 3 or line.startswith("Installing collected")):
+                shown = time.monotonic()
+                unpacking = line.startswith("Installing collected")
+                state = "unpacking (a minute or so) ..." if unpacking else f"{min(seen, packages)} of {packages} packages"
+                print(f"  {shown - started:4.0f} s  {state}", flush=True)
     if process.returncode != 0:
         errors = [line for line in tail if line.startswith("ERROR")] or tail[-3:]
         for line in tail:

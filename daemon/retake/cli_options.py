@@ -40,7 +40,7 @@ def text_or_file(value: str, what: str) -> str:
         raise RetakeError(f"{path} is not a text file.", "Save it as plain text in UTF-8.", code="not_text") from error
     except OSError as error:
         raise RetakeError(
-            f"{path} cannot be read ({error.strerror or error}).", "Check its permissions.", kind=ErrorKind.ENVIRONMENT, code="no_file"
+            f"{path} cannot be read ({error.strerror or error}).", "Check its permissions.", kind=ErrorKind.ENVIRONMENT, code="unreadable"
         ) from error
 
 

@@ -49,7 +49,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path of an existing, non-empty file, or raise RetakeError (missing_file, is_folder, empty_file, not_readable)."""
     path = Path(path).absolute()
     if path.is_dir():
-        raise RetakeError(f"{path} is a folder.", "Give a video or sound file.", code="is_folder")
+        raise RetakeError(f"{path} is a folder.", "Give a video or sound file.", code="not_a_file")
     if not path.exists():
         raise RetakeError(f"{path} does not exist.", "Check the name and the folder.", kind=ErrorKind.NOT_FOUND, code="missing_file")
     if not os.access(path, os.R_OK):

@@ -1,0 +1,126 @@
+"""What all tests share: long ones only when asked for, a home folder of their own, and one enrolled presenter."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "daemon" / "retake"
+GUARD = Path(__file__).parent / "offline"
+# What an enrolled speaker depends on: a change here enrols the presenter again.
+ENROLMENT = ("domain", "engines", "face", "media", "motion", "script", "speakers", "speech", "assets")
+
+
+@dataclass(frozen=True)
+class EnrolledHome:
+    """A home folder with the presenter in it. `refused` lists the connections that were tried (and refused) while it was enrolled."""
+
+    path: Path
+    refused: list[str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow") or "slow" in str(config.getoption("-m")):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's speakers and settings; the face model, which is only read, stays where it is installed."""
+    model = face_model()
+    if model is not None:
+        monkeypatch.setenv("RETAKE_FACE_LANDMARKER", str(model))
+    monkeypatch.setenv("RETAKE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+def face_model() -> Path | None:
+    """The installed face model of this machine's user, fetched once if need be; None where it cannot be had (tests that need it then fail)."""
+    if not _MODEL:
+        from retake.domain.errors import RetakeError
+        from retake.engines.models import face_landmarker
+
+        try:
+            _MODEL.append(face_landmarker())
+        except RetakeError:
+            _MODEL.append(None)
+    return _MODEL[0]
+
+
+_MODEL: list[Path | None] = []
+
+
+def guarded_environment(home: Path, log: Path) -> dict[str, str]:
+    """Environment in which a Python process of ours refuses every connection that leaves this machine, and notes it in `log`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHON"))}
+    environment["PYTHONPATH"] = str(GUARD)
+    environment["RETAKE_HOME"] = str(home)
+    environment["RETAKE_TEST_REFUSED"] = str(log)
+    model = face_model()
+    if model is not None:
+        environment["RETAKE_FACE_LANDMARKER"] = str(model)
+    return environment
+
+
+def run_retake(arguments: list[str], home: Path, *, log: Path, timeout: float = 900.0) -> subprocess.CompletedProcess[str]:
+    """Run a command of Retake in a process of its own that cannot reach the network."""
+    command = [sys.executable, "-m", "retake", *arguments]
+    return subprocess.run(command, env=guarded_environment(home, log), capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.fixture(scope="session")
+def presenter_home(pytestconfig: pytest.Config) -> Iterator[EnrolledHome]:
+    """The presenter, enrolled through the command line without a network: once for every state of the code that enrols.
+
+    The folder is kept between runs (in pytest's cache) and must only be read: copy it to change something, see `copy_of_presenter_home`.
+    """
+    root = Path(pytestconfig.cache.mkdir("retake-presenter")) if pytestconfig.cache is not None else ROOT / ".pytest_cache" / "retake-presenter"
+    folder = root / enrolment_key()
+    log = folder / "refused.txt"
+    if not (folder / "complete").exists():
+        for old in root.iterdir():
+            if time.time() - old.stat().st_mtime > 3600 or old == folder:  # not one that another run is making just now
+                shutil.rmtree(old, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        assets = PACKAGE / "assets" / "presenter"
+        arguments = ["enrol", str(assets / "presenter.mp4"), "--name", "presenter", "--transcript", str(assets / "presenter.txt")]
+        done = run_retake([*arguments, "--consent", "Synthetic presenter, nobody's likeness.", "--replace"], folder / "home", log=log)
+        assert done.returncode == 0, f"enrolling the presenter failed:\n{done.stdout}\n{done.stderr}"
+        (folder / "enrol.txt").write_text(done.stdout, encoding="utf-8")
+        (folder / "complete").touch()
+    refused = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    yield EnrolledHome(folder / "home", refused)
+
+
+@pytest.fixture
+def copy_of_presenter_home(presenter_home: EnrolledHome, tmp_path: Path) -> Path:
+    """A home folder with the presenter in it that a test may write to."""
+    shutil.copytree(presenter_home.path, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def enrolment_key() -> str:
+    digest = hashlib.sha256()
+    for part in ENROLMENT:
+        for path in sorted((PACKAGE / part).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(PACKAGE)).encode())
+                digest.update(path.read_bytes())
+    digest.update((ROOT / "requirements.lock").read_bytes())
+    return digest.hexdigest()[:16]
