@@ -56,6 +56,7 @@ class MediaInfo:
     transfer: str
     colour_guessed: bool
     first_time: float  # presentation time of the first picture (or sample) in the file's clock, seconds
+    truncated: bool  # the file ends clearly before the duration that it declares
     complete: bool  # True when every packet was looked at, so that `seconds` and `frames` are exact
     container: str
 
@@ -122,6 +123,7 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
             transfer=colour.transfer,
             colour_guessed=colour.guessed,
             first_time=start,
+            truncated=complete and declared_seconds > seconds + max(0.5, 0.05 * declared_seconds),
             complete=complete,
             container=container.format.name,
         )
@@ -192,6 +194,6 @@ def _sound_only(container: InputContainer, name: str) -> MediaInfo:
     return MediaInfo(
         width=0, height=0, rate=None, seconds=duration, frames=0, codec="", pixel_format="", bit_depth=0, rotation=0, mirrored=False,
         pixel_aspect=Fraction(1), interlaced=False, variable_rate=False, has_video=False, has_audio=True, audio_codec=codec, audio_rate=rate,
-        audio_channels=channels, matrix="", full_range=False, primaries="", transfer="", colour_guessed=False, first_time=first, complete=False,
+        audio_channels=channels, matrix="", full_range=False, primaries="", transfer="", colour_guessed=False, first_time=first, truncated=False, complete=False,
         container=container.format.name,
     )  # fmt: skip

@@ -95,14 +95,15 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
         end = Fraction(0)
         for frame in self._deinterlaced(container, stream, base):
             previous = time
-            time = frame.pts * base - first if frame.pts is not None else previous + interval
+            unit = frame.time_base or base  # the deinterlacer counts in halves
+            time = frame.pts * unit - first if frame.pts is not None else previous + interval
             if time <= previous:
                 time = previous + interval / 100  # broken time stamps: keep the decoder's order
-            lasts = frame.duration * base if frame.duration and not self.report.deinterlaced else interval
+            lasts = frame.duration * unit if frame.duration else interval
             end = time + min(lasts, Fraction(2))
             yield time, end, frame
         expected = min(self.info.seconds, self._start + self._seconds) if self._seconds is not None else self.info.seconds
-        self.report.truncated |= float(end) < expected - 2.0 * float(interval)
+        self.report.truncated |= self.info.truncated or float(end) < expected - 2.0 * float(interval)
 
     def _deinterlaced(self, container: InputContainer, stream: VideoStream, base: Fraction) -> Iterator[VideoFrame]:
         filter_: Deinterlacer | None = None

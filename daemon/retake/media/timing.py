@@ -57,10 +57,17 @@ def cadence(times: Sequence[float], tick: float, declared: Fraction | None) -> C
         return Cadence(rate, False, 1.0 / float(rate))
     # Variable: the usual distance of two frames names the rate; what is missing is shown longer, what is too much is dropped.
     usual = min(240.0, max(1.0, 1.0 / median))
-    nearest = min(STANDARD, key=lambda r: abs(float(r) / usual - 1))
-    if declared and abs(float(declared) / usual - 1) < 0.02:
-        nearest = min(STANDARD, key=lambda r: abs(float(r) / float(declared) - 1))
-    return Cadence(nearest, True, median)
+    return Cadence(_standard_near(ordered, usual), True, median)
+
+
+def _standard_near(ordered: np.ndarray, usual: float) -> FrameRate:
+    """The standard rate near `usual` whose grid the times fit best; whole rates (first in the list) win where the times cannot tell."""
+    near = [rate for rate in STANDARD if abs(float(rate) / usual - 1) < 0.03]
+    if not near:
+        near = [min(STANDARD, key=lambda rate: abs(float(rate) / usual - 1))]
+    # How well the phases agree (1: all on the grid), as in a Fourier sum at the rate's frequency.
+    fits = [float(np.abs(np.exp(2j * np.pi * float(rate) * (ordered - ordered[0])).mean())) for rate in near]
+    return next(rate for rate, fit in zip(near, fits, strict=True) if fit >= max(fits) - 0.02)
 
 
 def _on_grid(ordered: np.ndarray, interval: float, tick: float) -> bool:
