@@ -38,9 +38,13 @@ def noise_and_speech(level: NDArray[np.float32]) -> tuple[float, float]:
     """Noise floor and level of the loud parts in dB. Digital silence does not count as the floor."""
     if not len(level):
         return _DIGITAL_SILENCE, _DIGITAL_SILENCE
-    speech = float(np.percentile(level, 95))
     heard = level[level > _DIGITAL_SILENCE + 1.0]  # digital silence tells nothing about the noise of the rest
-    floor = float(np.percentile(heard, 5)) if len(heard) > 0.3 * len(level) else float(np.percentile(level, 5))
+    if not len(heard):
+        return _DIGITAL_SILENCE, _DIGITAL_SILENCE
+    # A twentieth of the recording, but one second at most: a short sentence in a long recording counts.
+    loudest = max(1, min(len(heard) // 20, round(1.0 / STEP)))
+    speech = float(np.partition(heard, -loudest)[-loudest])
+    floor = float(np.percentile(heard if len(heard) > 0.3 * len(level) else level, 5))
     return min(floor, speech), speech
 
 
@@ -60,6 +64,19 @@ def active(samples: Samples, rate: int) -> NDArray[np.bool_]:
     threshold = max(threshold, speech - 45.0)
     loud = np.pad(level > threshold, 3)
     return np.asarray(binary_opening(binary_closing(loud, np.ones(3)), np.ones(3)), np.bool_)[3:-3]
+
+
+def stretches(flags: NDArray[np.bool_], gap: float, margin: float) -> list[tuple[float, float]]:
+    """Seconds of the stretches in which something is active: gaps shorter than `gap` s bridged, `margin` s added on both sides."""
+    out: list[tuple[float, float]] = []
+    end = len(flags) * STEP
+    for first, last in runs(flags):
+        low, high = max(0.0, first * STEP - margin), min(end, last * STEP + margin)
+        if out and low - out[-1][1] < gap:
+            out[-1] = (out[-1][0], high)
+        else:
+            out.append((low, high))
+    return out
 
 
 def runs(flags: NDArray[np.bool_], value: bool = True) -> list[tuple[int, int]]:

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from retake.domain.phones import PHONES, SILENCE, VOWELS
 from retake.domain.timing import Timing
 
+from . import activity
+
 if TYPE_CHECKING:
     import onnxruntime
 
 RATE = 16000
 FRAME = 0.02  # s
 _CHUNK, _CONTEXT = 20.0, 1.0  # s: long recordings are heard in pieces, with some sound around each
+_GAP, _MARGIN = 1.0, 0.3  # s of silence that part two stretches, and that are heard around each
 _BLANK_BIAS = 0.9  # factor on the probability of "nothing new", as hama's own decoder uses it
 SYMBOLS: tuple[str, ...] = tuple(phone for phone in PHONES if phone != SILENCE)
 INDEX = {symbol: i for i, symbol in enumerate(SYMBOLS)}
@@ -79,19 +82,26 @@ def posteriors(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """(n, len(SYMBOLS) + 2) probabilities of each of our symbols, of "nothing new" (BLANK) and of a word break, every 20 ms."""
     import soxr
 
-    session, fold = _network()
     sound = np.asarray(samples, np.float32)
     if rate != RATE:
         sound = soxr.resample(sound, rate, RATE).astype(np.float32)
-    peak = float(np.abs(sound).max(initial=0.0))
-    if peak < 1e-5:
-        out = np.zeros((int(len(sound) / RATE / FRAME), len(SYMBOLS) + 2), np.float32)
-        out[:, BLANK] = 1.0
-        return out
-    sound = sound * (0.7 / peak)
+    hop = round(FRAME * RATE)
+    count = int(np.ceil(len(sound) / hop))
+    out = np.zeros((count, len(SYMBOLS) + 2), np.float32)
+    out[:, BLANK] = 1.0
+    # Long silences upset the network, which has seen utterances only: each stretch of sound is heard by itself.
+    for low, high in activity.stretches(activity.active(sound, RATE), _GAP, _MARGIN):
+        first, last = int(low / FRAME), min(count, int(np.ceil(high / FRAME)))
+        piece = sound[first * hop : last * hop]
+        out[first:last] = _hear(piece * (0.7 / max(1e-6, float(np.abs(piece).max(initial=0.0)))), last - first)
+    return out
+
+
+def _hear(sound: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """(count, symbols) of one stretch of sound, in pieces with context."""
+    session, fold = _network()
     hop = round(FRAME * RATE)
     chunk, context = round(_CHUNK / FRAME), round(_CONTEXT / FRAME)
-    count = int(np.ceil(len(sound) / hop))
     parts: list[NDArray[np.float32]] = []
     for start in range(0, count, chunk):
         stop = min(count, start + chunk)
@@ -103,7 +113,7 @@ def posteriors(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
         folded = np.exp(np.asarray(raw, np.float32)[0]) @ fold
         missing = max(0, stop - low - len(folded))
         parts.append(np.pad(folded, ((0, missing), (0, 0)), mode="edge")[start - low : stop - low])
-    return np.concatenate(parts) if parts else np.zeros((0, len(SYMBOLS) + 2), np.float32)
+    return np.concatenate(parts)
 
 
 def decode(probabilities: NDArray[np.float32]) -> tuple[list[list[str]], NDArray[np.float32]]:
