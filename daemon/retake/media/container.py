@@ -46,7 +46,7 @@ class NoPicture(RetakeError):
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of an existing, non-empty file, or raise RetakeError (missing_file, is_folder, empty_file, not_readable)."""
+    """Return the absolute path of an existing, non-empty file, or raise RetakeError (missing_file, not_a_file, empty_file, not_readable)."""
     path = Path(path).absolute()
     if path.is_dir():
         raise RetakeError(f"{path} is a folder.", "Give a video or sound file.", code="not_a_file")
@@ -64,7 +64,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     """Open a local media file for reading.
 
     Raises:
-        RetakeError: codes missing_file, is_folder, empty_file, not_readable, still_picture, corrupt or not_media.
+        RetakeError: codes missing_file, not_a_file, empty_file, not_readable, still_picture, corrupt or not_media.
     """
     path = check_file(path)
     with path.open("rb") as file:
