@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import typer
 from typer.exceptions import Abort, TyperException
+from typer.main import get_command
 
 from retake import __version__, cli_output
 from retake.cli_doctor import add_doctor
@@ -53,7 +54,8 @@ def run(arguments: Sequence[str]) -> int:
         folder = home()
         cli_output.install_crash_report(folder, as_json=as_json, debug="--debug" in options)
         prepare_process(folder)
-        result = app(args=list(arguments), prog_name="retake", standalone_mode=False)
+        # Calling the app itself would put Typer's own report of crashes in the place of ours.
+        result = get_command(app).main(args=list(arguments), prog_name="retake", standalone_mode=False)
     except RetakeError as error:
         return cli_output.report_error(error, as_json=as_json)
     except TyperException as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from retake import cli_output
-from retake.cli_options import AsJson
+from retake.cli_options import AsJson, Debug
 from retake.settings import home
 
 
@@ -20,13 +20,13 @@ def add_speakers(app: typer.Typer) -> None:
     app.add_typer(group, name="speakers")
 
 
-def list_all(context: typer.Context, as_json: AsJson = False) -> None:
+def list_all(context: typer.Context, as_json: AsJson = False, debug: Debug = False) -> None:
     """List the enrolled speakers, or show or delete one."""
     if context.invoked_subcommand is None:
         list_all_command(as_json)
 
 
-def list_all_command(as_json: AsJson = False) -> None:
+def list_all_command(as_json: AsJson = False, debug: Debug = False) -> None:
     """List the enrolled speakers."""
     from retake.speakers import store
 
@@ -53,7 +53,7 @@ def list_all_command(as_json: AsJson = False) -> None:
     cli_output.print_lines(cli_output.table(("name", "picture", "fps", "reference", "voice", "enrolled", "by"), rows))
 
 
-def show(name: Annotated[str, typer.Argument(help="The speaker.")], as_json: AsJson = False) -> None:
+def show(name: Annotated[str, typer.Argument(help="The speaker.")], as_json: AsJson = False, debug: Debug = False) -> None:
     """Show one speaker: reference, quality, consent."""
     from retake.speakers import store
 
@@ -81,6 +81,7 @@ def delete(
     name: Annotated[str, typer.Argument(help="The speaker.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Delete a speaker and everything learnt from the reference; takes stay."""
     from retake.speakers import store

@@ -22,6 +22,7 @@ def takes(
     speaker: Annotated[str | None, typer.Option("--speaker", "-s", help="Only takes of this speaker.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many, newest first.")] = 50,
     as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """List the takes that were made, newest first."""
     from retake.takes import store

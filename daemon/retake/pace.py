@@ -28,6 +28,7 @@ class Pace:
         self._clock = clock
         self._expected = dict(_load(store).get(command) or FIRST_GUESS.get(command) or {})
         self._spent: dict[str, float] = {}
+        self._times: dict[str, int] = {}  # how often each stage is over
         self._in_round: set[str] = set()
         self._round = 1
         self._stage = ""
@@ -74,11 +75,12 @@ class Pace:
     def _leave(self) -> None:
         if self._stage:
             self._spent[self._stage] = self._spent.get(self._stage, 0.0) + self._clock() - self._stage_start
+            self._times[self._stage] = self._times.get(self._stage, 0) + 1
             self._stage = ""
 
     def _speed(self) -> float:
         """How much slower this run is than the remembered ones, from the stages that are over."""
-        expected = sum(self._expected.get(stage, 0.0) for stage in self._spent) * max(1, self._round)
+        expected = sum(self._expected.get(stage, 0.0) * times for stage, times in self._times.items())
         spent = sum(seconds for stage, seconds in self._spent.items() if stage in self._expected)
         return min(8.0, max(0.25, (spent + 1.0) / (expected + 1.0)))
 

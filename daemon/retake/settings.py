@@ -69,7 +69,7 @@ def load_settings(folder: Path) -> Settings:
     path = folder / "settings.json"
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise RetakeError(
