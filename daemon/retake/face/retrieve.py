@@ -15,14 +15,14 @@ from .canonical import INDEX, INNER_LIPS, JAW, LIPS, lip_gap
 
 Array = NDArray[np.float32]
 
-CANDIDATES = 24
+CANDIDATES = 32
 # Costs are mean squared distances of lip points in IOD^2; 1e-4 is a shape that is off by 1 % of IOD.
 POSE = 0.006  # of a squared Frobenius distance of rotations: five degrees cost as much as 1 % of shape
 GAP = 2.0  # of the squared difference in opening, on top of the shape's own
 CLOSED = 0.012  # below this opening (IOD) lips are seen as closed
 WRONG = 0.004  # an open mouth for closed lips, or the reverse: as bad as 6 % of shape
-CHANGE = 1.0e-4  # any change of mouth that is not the next frame of the reference
-LOOK = 4.0e-7  # of a squared rms difference in grey levels: a change by 20 levels costs 1.6e-4
+CHANGE = 3.0e-4  # any change of mouth that is not the next frame of the reference
+LOOK = 1.0e-5  # of a squared rms difference in grey levels: a change by 10 levels costs 1e-3, as much as 3 % of shape
 
 
 def _features(shapes: Array) -> Array:
