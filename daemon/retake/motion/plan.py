@@ -26,16 +26,17 @@ _WINDOW, _KEEP = 14.0, 7.0
 # Costs. A second of something unwanted is compared with a jump that is at the limit of being seen (1 + 3).
 _JUMP = 1.0
 _VISIBLE = 3.0  # times the squared visibility of the jump
-_PAUSE_ENERGY = 1.5  # a second of the liveliest frames in a pause of the speech
-_PAUSE_TALK = 0.8  # a second of frames in which the person speaks, in a pause
-_SPEECH_IDLE = 0.6  # a second of frames in which the person is silent, in speech
-_EDGE_ENERGY = 4.0  # the same as _PAUSE_ENERGY, for the first and last half second
+_PAUSE_ENERGY = 5.0  # a second of the liveliest frames in a pause of the speech
+_PAUSE_TALK = 2.0  # a second of frames in which the person speaks, in a pause
+_SPEECH_IDLE = 1.0  # a second of frames in which the person is silent, in speech
+_EDGE_ENERGY = 8.0  # the same as _PAUSE_ENERGY, for the first and last half second
 _EDGE_LIDS = 6.0  # closed eyes in the first and last picture
 _AGAIN = 3.5  # a second of frames that were shown just before
 _AGAIN_SECONDS = 12.0  # in which that is forgotten to a third
 _REUSE, _REUSE_SECONDS = 3.0, 60.0  # the same jump again, forgotten likewise
+_BLINK_AGAIN = 2.0  # a blink that was shown just before
 _BLINK = 1.2  # a blink, for every blink that the take has too many
-_NOISE_START, _NOISE_JUMP = 2.0, 1.5  # what the seed decides
+_NOISE_START, _NOISE_JUMP = 4.0, 1.0  # what the seed decides
 _EDGE_SECONDS = 0.5
 
 
@@ -65,12 +66,25 @@ class _Window:
     cost: Array
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A path, and the numbers of the graph's jumps that it takes, in their order."""
+
+    path: MotionPath
+    jumps: NDArray[np.int64]
+
+
 def plan(graph: MotionGraph, speech: Speech | None, frames: int, rate: FrameRate, seed: int = 0) -> MotionPath:
     """The path of `frames` frames at `rate` behind `speech` (None: as if it were spoken throughout).
 
     The same arguments give the same path; another seed gives another start and other jumps. Time advances at its natural speed whatever
     the rates: a frame of the take shows the reference frame nearest in time.
     """
+    return plan_in_detail(graph, speech, frames, rate, seed).path
+
+
+def plan_in_detail(graph: MotionGraph, speech: Speech | None, frames: int, rate: FrameRate, seed: int = 0) -> Planned:
+    """As `plan`, with what `stats.path_stats` needs besides the path."""
     if frames <= 0:
         raise ValueError(f"a take has at least one frame, not {frames}")
     ratio = graph.rate.fraction / rate.fraction
@@ -87,7 +101,7 @@ def plan(graph: MotionGraph, speech: Speech | None, frames: int, rate: FrameRate
         _remember(search, position, path, jumps)
         position += len(path) - 1
         state = int(path[-1])
-    return _to_rate(graph, shown, taken, frames, rate)
+    return Planned(_to_rate(graph, shown, taken, frames, rate), np.array([jump for _, jump in taken], np.int64))
 
 
 def _start(graph: MotionGraph, steps: int, active: Array, seed: int) -> _Search:
@@ -208,7 +222,12 @@ def _jump_costs(search: _Search, position: int) -> Array:
     """(m,) cost of each jump in the order of `entry`: how visible it is, how soon it shows the same again, and a little of the seed."""
     jumps, rate = search.graph.jumps, float(search.graph.rate)
     back = (jumps.source + 1 - jumps.target) / rate
-    again = np.where(back > 0, _AGAIN * np.exp(-np.maximum(back, 0) / _AGAIN_SECONDS) * np.minimum(back, 3.0), 0.0)
+    blinks = np.zeros(len(search.graph) + 1)
+    blinks[search.graph.blinks + 1] = 1
+    counted = np.cumsum(blinks)
+    blinks_again = counted[np.minimum(jumps.source, jumps.target + round(3 * rate))] - counted[jumps.target]
+    again = _AGAIN * np.minimum(back, 3.0) + _BLINK_AGAIN * blinks_again
+    again = np.where(back > 0, np.exp(-np.maximum(back, 0) / _AGAIN_SECONDS) * again, 0.0)
     # Quadratic while it can be hidden; beyond that it is seen anyway, and twice as far is not four times as bad.
     visible = np.where(jumps.cost < 2, jumps.cost**2, 4 * jumps.cost - 4)
     reused = _REUSE * np.exp(-(position - search.taken) / rate / _REUSE_SECONDS)
