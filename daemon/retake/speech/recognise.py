@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RATE = 16000
 FRAME = 0.02  # s
 _CHUNK, _CONTEXT = 20.0, 1.0  # s: long recordings are heard in pieces, with some sound around each
-_GAP, _MARGIN = 1.0, 0.3  # s of silence that part two stretches, and that are heard around each
+_GAP, _MARGIN = 1.0, 0.6  # s of silence that part two stretches, and that are heard around each
 _BLANK_BIAS = 0.9  # factor on the probability of "nothing new", as hama's own decoder uses it
 SYMBOLS: tuple[str, ...] = tuple(phone for phone in PHONES if phone != SILENCE)
 INDEX = {symbol: i for i, symbol in enumerate(SYMBOLS)}
