@@ -65,7 +65,7 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
     """Look at a media file.
 
     Raises:
-        RetakeError: codes missing_file, is_folder, empty_file, not_readable, not_media, still_picture, corrupt, unknown_codec, protected; with
+        RetakeError: codes missing_file, not_a_file, empty_file, not_readable, not_media, still_picture, corrupt, unknown_codec, protected; with
             `need_video` also no_picture.
     """
     path = check_file(path)
