@@ -114,7 +114,7 @@ def pull(image: Image, shift: Field, left: float, top: float) -> Image:
     height, width = shift.shape[:2]
     x = shift[..., 0] + (np.arange(width, dtype=np.float32) + np.float32(left))[None]
     y = shift[..., 1] + (np.arange(height, dtype=np.float32) + np.float32(top))[:, None]
-    return cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)  # type: ignore[return-value]
+    return cv2.remap(image, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)  # type: ignore[return-value]
 
 
 def fade_to_border(box: Box, picture: tuple[int, int], margin: float) -> Field:
