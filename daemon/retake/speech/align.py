@@ -41,7 +41,8 @@ _PADDING = 0.3  # s of near-silence around the recording, so that models of sile
 _BEAMS: tuple[dict[str, float], ...] = ({}, {"beam": 0.0, "pbeam": 0.0, "wbeam": 0.0})
 # Phones that the recogniser takes for one another: support from any of a group counts half.
 _ALIKE = (
-    "AA AO AH AW OW", "IH IY EH AH EY UH", "ER R AH AA AO", "UW UH OW Y", "AE EH AA AY EY", "AY AA IY", "OY AO", "T D K P TH CH", "B P M V", "G K NG", "M N NG",
+    "AA AO AH AW OW", "IH IY EH AH EY UH", "ER R AH AA AO", "UW UH OW Y", "AE EH AA AY EY", "AY AA IY", "OY AO", "T D K P TH CH", "B P M V",
+    "G K NG", "M N NG",
     "S Z SH TH", "SH ZH CH JH", "F V TH DH", "TH DH D T", "L W OW UW", "HH K", "W V UW", "Y IY",
 )  # fmt: skip
 
@@ -306,8 +307,12 @@ def _phones(spans: list[_Span], stresses: list[int], duration: float) -> tuple[P
         if span.symbol != SILENCE:
             stress = stresses[count] if span.symbol in VOWELS else 0
             count += 1
-        out.append(Phone(span.symbol, span.start * _STEP, duration if last else span.end * _STEP, stress))
+        out.append(Phone(span.symbol, _seconds(span.start), duration if last else _seconds(span.end), stress))
     return tuple(out)
+
+
+def _seconds(steps: int) -> float:
+    return round(steps * _STEP, 6)
 
 
 def _words(spans: list[_Span], said: Sequence[Pronounced], duration: float) -> tuple[Word, ...]:
@@ -322,7 +327,7 @@ def _words(spans: list[_Span], said: Sequence[Pronounced], duration: float) -> t
     for number, word in enumerate(said):
         if number in times:
             start, end = times[number]
-            out.append(Word(f"{waiting}{word.written}", start * _STEP, min(duration, end * _STEP)))
+            out.append(Word(f"{waiting}{word.written}", _seconds(start), min(duration, _seconds(end))))
             waiting = ""
         elif out and not any(c.isalnum() for c in word.written):
             out[-1] = Word(f"{out[-1].text} {word.written}", out[-1].start, out[-1].end)

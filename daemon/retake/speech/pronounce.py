@@ -63,7 +63,7 @@ def pronounce(sentence: str) -> list[Pronounced]:
 
     Words that are not spoken ("—") keep their place with the punctuation that they mean, or nothing.
     """
-    written = [token for token in tokens(sentence)]
+    written = tokens(sentence)
     if not written:
         return []
     g2p = dictionary()

@@ -428,20 +428,22 @@ def _pieces(core: str, context: Context) -> str | None:
             elif piece:
                 out += _read_core(piece, Context([piece], 0))
         return out
-    out_words: list[str] = []
+    said: list[str] = []
     for piece in _PIECES.findall(core):
         if piece[0].isdigit():
-            digits = piece.isdigit() and len(piece) >= 3 and bool(out_words)
-            out_words.append(numbers.digits(piece) if digits else numbers.number(piece))
+            single = piece.isdigit() and len(piece) >= 3 and bool(said)  # the digits of a name: "H.264"
+            said.append(numbers.digits(piece) if single else numbers.number(piece))
         elif piece[0].isalpha():
-            out_words.append(SAID_AS_WORDS.get(piece, piece.upper() if len(piece) == 1 and any(c.isdigit() for c in core) else piece))
+            letter = len(piece) == 1 and any(character.isdigit() for character in core)  # "b2b": said as letters
+            said.append(str(piece).upper() if letter else SAID_AS_WORDS.get(piece, str(piece)))
         elif piece in SYMBOLS:
-            out_words.append(SYMBOLS[piece])
-    return " ".join(out_words)
+            said.append(SYMBOLS[piece])
+    return " ".join(said)
 
 
 _RULES: tuple[Callable[[str, Context], str | None], ...] = (
-    _abbreviation, _time, _date, _money, _magnitude_of_money, _phone, _ordinal, _measure, _number_like, _with_sign, _address, _roman, _symbol, _pieces,
+    _abbreviation, _time, _date, _money, _magnitude_of_money, _phone, _ordinal, _measure, _number_like, _with_sign, _address, _roman,
+    _symbol, _pieces,
 )  # fmt: skip
 
 

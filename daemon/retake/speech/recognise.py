@@ -33,18 +33,27 @@ WORD_BREAK = BLANK + 1
 
 # hama's IPA -> ARPAbet. Symbols of other languages that it knows too stand for their nearest English sound.
 _FROM_IPA = {
-    "aɪ": "AY", "aʊ": "AW", "b": "B", "d": "D", "d͡ʒ": "JH", "eɪ": "EY", "e": "EY", "f": "F", "g": "G", "h": "HH", "i": "IY", "j": "Y", "ju": "UW", "k": "K",
-    "l": "L", "m": "M", "n": "N", "oʊ": "OW", "o": "OW", "p": "P", "r": "R", "s": "S", "t": "T", "t͡ʃ": "CH", "u": "UW", "v": "V", "w": "W", "z": "Z", "æ": "AE",
-    "ð": "DH", "ŋ": "NG", "ɐ": "AH", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "ɔɪ": "OY", "ə": "AH", "ᵊ": "AH", "ɚ": "ER", "ɛ": "EH", "ɜ": "ER", "ɝ": "ER", "ɡ": "G",
-    "ɪ": "IH", "ɨ": "IH", "ɫ": "L", "ɹ": "R", "ɾ": "D", "ʃ": "SH", "ʊ": "UH", "ʌ": "AH", "ʒ": "ZH", "θ": "TH", "a": "AE", "eə": "EH", "ɪə": "IY", "x": "K",
-    "kʰ": "K", "k͈": "K", "pʰ": "P", "p͈": "B", "tʰ": "T", "t͈": "T", "s͈": "S", "t͡ɕ": "CH", "t͡ɕʰ": "CH", "t͡ɕ͈": "JH", "ɯ": "UH", "ɦ": "HH", "ʔ": "T", "y": "UW",
-    "ja": "AA", "je": "EH", "jo": "OW", "jʌ": "AH", "wa": "AA", "we": "EH", "wi": "IY", "wʌ": "AH", "ɯi": "IY", "ɲ": "N", "ɱ": "M", "ɸ": "F", "β": "V", "ɻ": "R", "ʁ": "R",
+    "aɪ": "AY", "aʊ": "AW", "b": "B", "d": "D", "d͡ʒ": "JH", "eɪ": "EY", "e": "EY", "f": "F", "g": "G", "h": "HH", "i": "IY", "j": "Y", "ju":
+    "UW", "k": "K",
+    "l": "L", "m": "M", "n": "N", "oʊ": "OW", "o": "OW", "p": "P", "r": "R", "s": "S", "t": "T", "t͡ʃ": "CH", "u": "UW", "v": "V", "w": "W", "z":
+    "Z", "æ": "AE",
+    "ð": "DH", "ŋ": "NG", "ɐ": "AH", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "ɔɪ": "OY", "ə": "AH", "ᵊ": "AH", "ɚ": "ER", "ɛ": "EH", "ɜ": "ER", "ɝ":
+    "ER", "ɡ": "G",
+    "ɪ": "IH", "ɨ": "IH", "ɫ": "L", "ɹ": "R", "ɾ": "D", "ʃ": "SH", "ʊ": "UH", "ʌ": "AH", "ʒ": "ZH", "θ": "TH", "a": "AE", "eə": "EH", "ɪə": "IY",
+    "x": "K",
+    "kʰ": "K", "k͈": "K", "pʰ": "P", "p͈": "B", "tʰ": "T", "t͈": "T", "s͈": "S", "t͡ɕ": "CH", "t͡ɕʰ": "CH", "t͡ɕ͈": "JH", "ɯ": "UH", "ɦ": "HH",
+    "ʔ": "T", "y": "UW",
+    "ja": "AA", "je": "EH", "jo": "OW", "jʌ": "AH", "wa": "AA", "we": "EH", "wi": "IY", "wʌ": "AH", "ɯi": "IY", "ɲ": "N", "ɱ": "M", "ɸ": "F", "β":
+    "V", "ɻ": "R", "ʁ": "R",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """What was heard. `timing` has phones but no words; its confidence says how sure the recogniser was (about 0.9 for clear speech, below 0.5 unreliable)."""
+    """What was heard. `timing` has phones but no words; its confidence says how sure the recogniser was.
+
+    About 0.9 for clear speech; below 0.6 the phones cannot be relied on.
+    """
 
     timing: Timing
 

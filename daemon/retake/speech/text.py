@@ -18,16 +18,21 @@ from .reading import Context, read
 LONGEST = 10_000  # characters of one line
 LANGUAGES = ("English",)
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‚": "'", "′": "'", "″": '"'})
-_DASHES = str.maketrans({"‐": "-", "‑": "-", "‒": "-", "−": "-", "―": "—", " ": " "})
+_DASHES = str.maketrans({"‐": "-", "‑": "-", "‒": "-", "−": "-", "―": "—"})
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\u20e3]")
 _EMOJI_RANGES = (
-    (0x1F000, 0x1FAFF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0x1F1E6, 0x1F1FF), (0x2300, 0x23FF), (0xE0000, 0xE007F), (0x2190, 0x2191), (0x25A0, 0x25FF),
+    (0x1F000, 0x1FAFF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0x1F1E6, 0x1F1FF), (0x2300, 0x23FF), (0xE0000, 0xE007F), (0x2190, 0x2191), (0x25A0,
+    0x25FF),
 )  # fmt: skip
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]”’]*\s+(?=\S)")
 # A full stop after these does not end a sentence.
 _TITLES = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "gen", "gov", "sen", "rep", "capt", "lt", "col", "sgt", "rev", "hon", "mt", "ft", "no", "nos", "vs", "fig", "vol", "e.g", "i.e", "cf", "approx", "p", "pp", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"]
-)
+    [
+        "mr", "mrs", "ms", "dr", "prof", "st", "gen", "gov", "sen", "rep", "capt", "lt", "col", "sgt", "rev", "hon", "mt", "ft", "no", "nos",
+        "vs", "fig", "vol", "e.g", "i.e", "cf", "approx", "p", "pp", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov",
+        "dec",
+    ]
+)  # fmt: skip
 _LONG_SENTENCE = 300  # characters above which a sentence is cut at a comma, semicolon or dash
 
 
