@@ -161,8 +161,9 @@ def _pictures(
     chosen += [(int(np.nanargmin(yaw)), "turned furthest to one side"), (int(np.nanargmax(yaw)), "and to the other")]
     chosen.append((int(np.nanargmin(np.abs(yaw))), "straightest"))
     shapes = list(_viseme_frames(track, timing))
-    source = ReferenceFrames(reference)
-    read = dict(zip(_unique(chosen, shapes), source.read(_unique(chosen, shapes)), strict=True))
+    wanted = _unique(chosen, shapes)
+    with ReferenceFrames(reference) as source:
+        read = dict(zip(wanted, source.read(wanted), strict=True))
     seconds = 1 / float(track.rate)
     frames = [Picture(_thumbnail(read[index], track, index), f"{label}, {index * seconds:.1f} s") for index, label in chosen]
     mouths = [Picture(_mouth(read[index], track, index), f"{name}, as in {EXAMPLES[name]}: {report.visemes.get(name, 0)}") for index, name in shapes]
