@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retake.domain.phones import FROM_MISAKI, SILENCE, VOWELS
+from retake.domain.phones import FROM_MISAKI, SILENCE
 from retake.domain.rate import FrameRate
 from retake.domain.timing import Phone, Timing, Word
 from retake.face.canonical import make_template, to_canonical
@@ -97,49 +97,6 @@ def presenter_timing() -> Timing:
     return Timing(tuple(phones), ())
 
 
-def spread(words: list[Word], pronunciations: list[list[str]], duration: float) -> Timing:
-    """Phones spread inside given words, vowels taking more than consonants: a stand-in where no aligner has run."""
-    phones: list[Phone] = []
-    at = 0.0
-    for word, symbols in zip(words, pronunciations, strict=True):
-        if word.start > at + 1e-4:
-            phones.append(Phone(SILENCE, at, word.start))
-        shares = np.cumsum([0.0] + [1.6 if s in VOWELS else 1.0 for s in symbols])
-        edges = word.start + (word.end - word.start) * shares / shares[-1]
-        phones += [Phone(s, float(a), float(b)) for s, a, b in zip(symbols, edges[:-1], edges[1:], strict=True)]
-        at = word.end
-    phones.append(Phone(SILENCE, at, max(duration, at + 0.01)))
-    return Timing(tuple(phones), tuple(words), exact=False)
-
-
-def grid_timing(path: Path, phonemize) -> Timing:
-    """From the corpus' own word alignment (units of 1/25000 s) and a pronunciation of each word."""
-    words, pronunciations = [], []
-    for line in path.with_suffix(".align").read_text().splitlines():
-        start, end, text = line.split()
-        if text in ("sil", "sp"):
-            continue
-        words.append(Word(text, int(start) / 25000, int(end) / 25000))
-        pronunciations.append(phonemize(text))
-    return spread(words, pronunciations, 3.0)
-
-
-class Pronounce:
-    """A word's phones from the synthesiser's own dictionary; single letters are read as letters."""
-
-    def __init__(self) -> None:
-        from hibari import Hibari
-
-        self._engine = Hibari()
-        self._known: dict[str, list[str]] = {"a": ["EY"], "z": ["Z", "EH", "D"]}  # British, as the corpus is
-
-    def __call__(self, word: str) -> list[str]:
-        if word not in self._known:
-            text = self._engine.phonemize(word.upper() if len(word) == 1 else word)[0]
-            self._known[word] = [phone for symbol in text for phone in FROM_MISAKI.get(symbol, ())]
-        return self._known[word]
-
-
 def align_words(path: Path, text: str, cache: Path | None) -> Timing:
     """Forced alignment as the product does it at enrolment."""
     stored = cache / f"{path.parent.name}__{path.stem}.json" if cache else None
@@ -160,28 +117,32 @@ def align_words(path: Path, text: str, cache: Path | None) -> Timing:
 
 def spoken(name: str) -> str:
     """A GRID clip's sentence as a person would type it."""
-    words = grid_sentence(name)
-    return " ".join(word.upper() if len(word) == 1 else word for word in words).capitalize() + "."
+    command, *rest = grid_sentence(name)
+    return " ".join([command.capitalize(), *(word.upper() if len(word) == 1 else word for word in rest)]) + "."
 
 
-def grid_speaker_1(landmarks: Path | None, timings: Path | None, names: set[str] | None = None) -> list[Clip]:
-    """Every sentence of GRID speaker 1, or those named; times from the corpus' word alignment."""
-    pronounce = Pronounce()
+def grid_speaker_1(landmarks: Path | None, timings: Path | None) -> list[Clip]:
+    """Every sentence of GRID speaker 1."""
     paths = sorted((shared_data() / "grid_s1").glob("*.mpg"))
-    return [Clip(p.stem, "s1", p, load_landmarks(p, landmarks), grid_timing(p, pronounce)) for p in paths if names is None or p.stem in names]
+    return [Clip(p.stem, "s1", p, load_landmarks(p, landmarks), align_words(p, spoken(p.stem), timings)) for p in paths]
+
+
+def grid_others(landmarks: Path | None, timings: Path | None) -> list[Clip]:
+    """One sentence each of ten other speakers (the eleventh file is speaker 1 again)."""
+    paths = [p for p in sorted((shared_data() / "grid").glob("*.mpg")) if p.stem != "bbaf2n"]
+    return [Clip(p.stem, p.stem, p, load_landmarks(p, landmarks), align_words(p, spoken(p.stem), timings)) for p in paths]
 
 
 def presenter(landmarks: Path | None) -> Clip:
+    """The synthetic presenter with the synthesiser's exact times."""
     path = shared_data() / "presenter" / "presenter.mp4"
     return Clip("presenter", "presenter", path, load_landmarks(path, landmarks), presenter_timing())
 
 
-def training_clips(landmarks: Path | None, timings: Path | None, presenter_frames: int) -> dict[str, list[Clip]]:
-    """Clips by speaker, each with canonical landmarks: GRID speaker 1 without the held-out sentences, and the presenter's first part."""
+def training_clips(landmarks: Path | None, timings: Path | None) -> dict[str, list[Clip]]:
+    """Clips by speaker, each with canonical landmarks: GRID speaker 1 without the held-out sentences, and the other speakers."""
     out = {"s1": [clip for clip in grid_speaker_1(landmarks, timings) if clip.name not in held_out()]}
-    own = presenter(landmarks)
-    own.landmarks = own.landmarks[:presenter_frames]
-    out["presenter"] = [own]
+    out.update({clip.speaker: [clip] for clip in grid_others(landmarks, timings)})
     for clips in out.values():
         speaker_canonical(clips)
     return out

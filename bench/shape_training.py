@@ -101,7 +101,7 @@ def train(
     rigid: Array,
     *,
     seed: int,
-    steps: int = 800,
+    steps: int = 700,
     hidden: int = 96,
     batch: int = 16,
     window: int = 64,
@@ -125,7 +125,7 @@ def train(
         n = len(example.offsets)
         grid = grid_features(example.timing, start, (n - 1) * TAP_STEP + 1)
         inputs.append(torch.tensor(grid))  # 100 Hz: a window may start at any of the grid's four phases
-    chance = np.array([e.weight * len(e.offsets) for e in examples])
+    chance = np.array([e.weight * len(e.offsets) for e in examples], float)
     chance /= chance.sum()
     out = []
     for number in range(nets):

@@ -19,11 +19,9 @@ from shape_training import COMPONENTS, Example, average_template, common_space, 
 from retake.face.space import MouthSpace
 
 ASSETS = ROOT / "daemon/retake/assets"
-PRESENTER_FRAMES = 315  # 12.6 s: the tail is for measuring
 # One speaker has 150 sentences, the others one each: without weights the prior would be a portrait of him.
-WEIGHTS = {"s1": 1.0, "presenter": 3.0}
-OTHERS_WEIGHT = 6.0
-STEPS = 900
+OTHERS_WEIGHT = 6
+STEPS = 700
 
 
 def examples_of(clips: list[Clip], rigid: np.ndarray) -> list[Example]:
@@ -32,7 +30,7 @@ def examples_of(clips: list[Clip], rigid: np.ndarray) -> list[Example]:
     space = MouthSpace.of(np.concatenate(canonical), rigid)
     mouths = [space.to_common(rows) for rows in canonical]
     mean = np.nanmean(np.concatenate(mouths), 0)
-    weight = WEIGHTS.get(clips[0].speaker, OTHERS_WEIGHT)
+    weight = 1 if clips[0].speaker == "s1" else OTHERS_WEIGHT
     return [Example(clip.speaker, clip.timing, rows - mean, weight) for clip, rows in zip(clips, mouths, strict=True)]
 
 
@@ -51,7 +49,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    speakers = training_clips(options.landmarks, options.timings, PRESENTER_FRAMES)
+    speakers = training_clips(options.landmarks, options.timings)
     examples, rigid = training_set(speakers)
     prior = train(examples, rigid, seed=options.seed, steps=options.steps)[0]
     stored = {name: value.astype(np.float32 if name == "rigid" else np.float16) for name, value in tensors_of(prior).items()}
@@ -66,11 +64,10 @@ def main() -> None:
                 "licence": "CC BY 4.0",
                 "changes": "facial landmarks and phone times were derived from the recordings and a network trained on them; "
                 "no picture or sound is contained",
-                "used": {name: sorted(clip.name for clip in clips) for name, clips in speakers.items() if name != "presenter"},
+                "used": {name: sorted(clip.name for clip in clips) for name, clips in speakers.items()},
             },
-            {"name": "Retake's synthetic presenter", "licence": "MIT, the project's own", "used": f"first {PRESENTER_FRAMES} frames"},
         ],
-        "held_out": {"grid speaker 1": held_out(), "presenter": f"from frame {PRESENTER_FRAMES} on"},
+        "held_out": {"grid speaker 1": held_out(), "presenter": "all", "wda": "all"},
         "command": f"python bench/train_shape_prior.py --seed {options.seed} --steps {options.steps}",
         "seed": options.seed,
         "components": COMPONENTS,

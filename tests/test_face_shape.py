@@ -143,8 +143,8 @@ def test_missing_faces_and_strange_phones_do_no_harm() -> None:
 
 def test_short_references_only_give_the_mean() -> None:
     timing = presenter_timing()
-    model = ShapeModel.fit(made_person(timing, 100), RATE, timing)
-    assert not model.ridge.any()
+    model = ShapeModel.fit(made_person(timing, 80), RATE, timing)
+    assert not model.residual.context.any()
 
 
 def test_no_face_is_a_clear_error() -> None:

@@ -21,9 +21,10 @@ from retake.domain.rate import FrameRate
 from retake.domain.timing import Timing
 from retake.media.files import atomic
 
-from .canonical import MOUTH, lip_gap
+from .canonical import INDEX, LIPS, MOUTH, lip_gap
 from .contact import keep_contacts
-from .features import FEATURES, GRID_RATE, TAP_STEP, TAPS, context, dilated, phone_features
+from .features import GRID_RATE, TAP_STEP, TAPS, context, dilated, phone_features
+from .personal import Residual, fit_residual
 from .prior import ShapePrior, load_prior
 from .rest import at_rest, settle
 from .space import MouthSpace
@@ -31,21 +32,19 @@ from .space import MouthSpace
 Array = NDArray[np.float32]
 
 FORMAT = 1
-RIDGE = 30.0  # in units of features (each 0..1): chosen on GRID speaker 1, see docs/lips.md
-ENOUGH_SECONDS = 8.0  # of valid frames for a personal ridge; with less only the mean is the person's
+ENOUGH_SECONDS = 4.0  # of valid frames for more than the mean to be the person's
 ENOUGH_REST = 10  # frames of rest from which the reference shows how this person rests
 REACH = (TAPS // 2) * TAP_STEP  # grid steps on either side of an instant that the ridge sees
 
 
 @dataclass(frozen=True)
 class ShapeModel:
-    """What was learnt of one person's mouth. All lengths in IOD; mean (points, 3) in the common space; ridge (TAPS * features, points * 3)."""
+    """What was learnt of one person's mouth. All lengths in IOD; mean and rest (points, 3) in the common space."""
 
     space: MouthSpace
     mean: Array
     rest: Array  # (points, 3) mouth of a person who says nothing
-    ridge: Array
-    centre: Array  # (TAPS * features,) mean context of the reference
+    residual: Residual
     open_gap: float
     closed_gap: float
     prior: ShapePrior
@@ -72,17 +71,15 @@ class ShapeModel:
         mouths = space.to_common(canonical)
         if weight_ok is not None and (good & weight_ok).sum() >= 5:
             good &= weight_ok
-        guess = _at_frames(prior.offsets(timing, 0.0, _grid_length(len(canonical), rate)), len(canonical), rate)
-        rest_of = (mouths - guess)[good]
-        mean = rest_of.mean(0)
-        size = TAPS * len(FEATURES)
-        ridge, centre = np.zeros((size, mean.size), np.float32), np.zeros(size, np.float32)
+        components = _at_frames(prior.coefficients(timing, 0.0, _grid_length(len(canonical), rate)), len(canonical), rate)
+        left = mouths - (components @ prior.basis).reshape(mouths.shape)
+        mean = left[good].mean(0)
+        residual = Residual.none(components.shape[1], mean.size)
         if rate.seconds(int(good.sum())) >= ENOUGH_SECONDS:
             seen = _context_at_frames(timing, len(canonical), rate)[good]
-            centre = seen.mean(0)
-            ridge = _ridge(seen - centre, (rest_of - mean).reshape(len(rest_of), -1), RIDGE)
+            residual = fit_residual(seen, components[good], (left[good] - mean).reshape(len(seen), -1), _importance(), float(rate))
         open_gap, closed_gap = _gaps(mouths, good, rate, timing)
-        model = cls(space, mean, mean, ridge, centre, open_gap, closed_gap, prior)
+        model = cls(space, mean, mean, residual, open_gap, closed_gap, prior)
         quiet = good & at_rest(timing, _centres(len(canonical), rate))
         rest = mouths[quiet].mean(0) if quiet.sum() >= ENOUGH_REST else model._free(Timing((), ()), 1, rate)[0]
         return replace(model, rest=rest)
@@ -100,17 +97,20 @@ class ShapeModel:
     def _free(self, timing: Timing, frames: int, rate: FrameRate) -> Array:
         """(frames, points, 3) in the common space, before contacts."""
         count = _grid_length(frames, rate)
-        offsets = self.prior.offsets(timing, 0.0, count).reshape(count, -1)
+        components = self.prior.coefficients(timing, 0.0, count)
         rows = phone_features(timing, np.arange(-REACH, count + REACH) / GRID_RATE)
-        weight = self.ridge.reshape(TAPS, len(FEATURES), -1)
-        offsets += dilated(rows, weight, TAP_STEP) - self.centre @ self.ridge
+        offsets = components @ (self.prior.basis + self.residual.prior) + dilated(rows, self.residual.context, TAP_STEP) + self.residual.intercept
         return self.mean + _at_frames(offsets.reshape(count, *self.mean.shape), frames, rate)
 
     def save(self, folder: Path) -> None:
         """Write shape.safetensors and shape.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"mean": self.mean, "rest": self.rest, "ridge": self.ridge, "centre": self.centre, "rotation": self.space.rotation, "shift": self.space.shift}
-        record = {"format": FORMAT, "scale": self.space.scale, "open_gap": self.open_gap, "closed_gap": self.closed_gap}
+        tensors = {
+            "mean": self.mean, "rest": self.rest, "rotation": self.space.rotation, "shift": self.space.shift,
+            "residual.context": self.residual.context, "residual.prior": self.residual.prior, "residual.intercept": self.residual.intercept,
+        }  # fmt: skip
+        penalty = self.residual.penalty if np.isfinite(self.residual.penalty) else None
+        record = {"format": FORMAT, "scale": self.space.scale, "open_gap": self.open_gap, "closed_gap": self.closed_gap, "penalty": penalty}
         with atomic(folder / "shape.safetensors") as path:
             save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, path)
         with atomic(folder / "shape.json") as path:
@@ -127,7 +127,16 @@ class ShapeModel:
         if record.get("format") != FORMAT or tensors["mean"].shape != (len(MOUTH), 3):
             raise RetakeError("The speaker's mouth shape model is from another version.", "Enrol the speaker again.", code="speaker_damaged")
         space = MouthSpace(record["scale"], tensors["rotation"], tensors["shift"])
-        return cls(space, tensors["mean"], tensors["rest"], tensors["ridge"], tensors["centre"], record["open_gap"], record["closed_gap"], load_prior())
+        penalty = float("inf") if record["penalty"] is None else record["penalty"]
+        residual = Residual(tensors["residual.context"], tensors["residual.prior"], tensors["residual.intercept"], penalty)
+        return cls(space, tensors["mean"], tensors["rest"], residual, record["open_gap"], record["closed_gap"], load_prior())
+
+
+def _importance() -> Array:
+    """(points * 3,) weights of the coordinates where models of a person are compared: the lips as they are seen from the front."""
+    out = np.zeros((len(MOUTH), 3), np.float32)
+    out[[INDEX[p] for p in LIPS], :2] = 1
+    return out.reshape(-1)
 
 
 def _centres(frames: int, rate: FrameRate) -> NDArray[np.float64]:
@@ -152,14 +161,6 @@ def _context_at_frames(timing: Timing, frames: int, rate: FrameRate) -> Array:
     count = _grid_length(frames, rate)
     rows = phone_features(timing, np.arange(-REACH, count + REACH) / GRID_RATE)
     return _at_frames(context(rows), frames, rate)
-
-
-def _ridge(x: Array, y: Array, penalty: float) -> Array:
-    """Ridge regression without intercept, solved on the smaller side."""
-    x64 = x.astype(np.float64)
-    if len(x) < x.shape[1]:
-        return (x64.T @ np.linalg.solve(x64 @ x64.T + penalty * np.eye(len(x)), y)).astype(np.float32)
-    return np.linalg.solve(x64.T @ x64 + penalty * np.eye(x.shape[1]), x64.T @ y).astype(np.float32)
 
 
 def _gaps(mouths: Array, good: NDArray[np.bool_], rate: FrameRate, timing: Timing) -> tuple[float, float]:
