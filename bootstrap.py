@@ -233,7 +233,8 @@ def pip(arguments: list[str], title: str, *, packages: int = 0, only_wheels: boo
 
 def run(command: list[str], folder: Path | None = None) -> int:
     """Run a command in the foreground. Ctrl-C reaches it directly, and it decides when to stop."""
-    with subprocess.Popen(command, cwd=folder) as process:
+    environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # pyright would ask the network for a newer version
+    with subprocess.Popen(command, cwd=folder, env=environment) as process:
         while True:
             try:
                 code = process.wait()

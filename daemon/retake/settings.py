@@ -21,6 +21,7 @@ QUIET_ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # for a newer ONNX Runtime than the pinned ones, which have none outside Windows
     "MPLBACKEND": "Agg",  # plots are drawn into files; a window system is neither needed nor looked for
     "GLOG_minloglevel": "2",  # MediaPipe's and TensorFlow Lite's start-up chatter on stderr
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -141,7 +142,7 @@ def use_cores(threads: int = 0) -> int:
 def quiet_environment(folder: Path) -> None:
     """Switch off what dependencies would send, look up or scatter; variables that the user has set stay, except the telemetry switches."""
     for name, value in QUIET_ENVIRONMENT.items():
-        if name.startswith(("HF_", "TRANSFORMERS_", "DO_NOT")):
+        if name.startswith(("HF_", "TRANSFORMERS_", "DO_NOT", "ORT_")):
             os.environ[name] = value
         else:
             os.environ.setdefault(name, value)

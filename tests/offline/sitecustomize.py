@@ -1,13 +1,15 @@
-"""Loaded by Python at start-up when this folder is on its path: refuses every connection that would leave this machine.
+"""Loaded by Python at start-up when this folder is on its path: this process and its children cannot leave the machine.
 
-
-An audit hook (PEP 578) sees name look-ups, connections and datagrams of the interpreter's own sockets, whichever module makes them.
-Sockets that native code opens by itself do not pass through the interpreter; tests/test_offline.py watches the kernel's socket table for those.
+Twice over. An audit hook (PEP 578) sees look-ups, connections and datagrams of the interpreter's own sockets, whichever module makes them, refuses
+those that leave the machine and notes them. Sockets that native code opens never pass through the interpreter: on Linux the kernel refuses them
+(seccomp, which needs no rights: socket(AF_INET) and socket(AF_INET6) fail with EACCES in this process, its threads and its children).
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -15,12 +17,32 @@ _LOG = os.environ.get("RETAKE_TEST_REFUSED", "")
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})
 
+# linux/audit.h and the system call tables: machine -> (architecture, number of socket).
+_SYSTEM_CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF: load a word, jump if equal, return
+_ALLOW, _EACCES = 0x7FFF0000, 0x00050000 | 13
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
+
 
 def _is_local(host: object) -> bool:
     if host is None:
         return True
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
     return name in _LOCAL or name.startswith("127.")
+
+
+def _note(text: str) -> None:
+    if _LOG:
+        with Path(_LOG).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
 
 
 def _guard(event: str, arguments: tuple[object, ...]) -> None:
@@ -32,10 +54,33 @@ def _guard(event: str, arguments: tuple[object, ...]) -> None:
     host = target[0] if isinstance(target, tuple) and target else target
     if _is_local(host):
         return
-    if _LOG:
-        with Path(_LOG).open("a", encoding="utf-8") as file:
-            file.write(f"{event} {target!r}\n")
+    _note(f"{event} {target!r}")
     raise PermissionError(f"no connection may leave this machine: {event} {target!r}")
 
 
+def _refuse_in_the_kernel() -> bool:
+    """Forbid internet sockets to this process for good; False where that is not possible (not Linux, another processor)."""
+    if sys.platform != "linux" or platform.machine() not in _SYSTEM_CALLS:
+        return False
+    architecture, socket_number = _SYSTEM_CALLS[platform.machine()]
+    steps = (
+        (_LOAD, 0, 0, 4),  # struct seccomp_data: nr, arch, instruction pointer, arguments
+        (_EQUAL, 0, 6, architecture),
+        (_LOAD, 0, 0, 0),
+        (_EQUAL, 0, 4, socket_number),
+        (_LOAD, 0, 0, 16),  # low half of the first argument: the address family
+        (_EQUAL, 1, 0, 2),  # AF_INET
+        (_EQUAL, 0, 1, 10),  # AF_INET6
+        (_RETURN, 0, 0, _EACCES),
+        (_RETURN, 0, 0, _ALLOW),
+    )
+    instructions = (_Instruction * len(steps))(*(_Instruction(*step) for step in steps))
+    program = _Program(len(steps), instructions)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        return False
+    return libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0
+
+
 sys.addaudithook(_guard)
+os.environ["RETAKE_TEST_KERNEL_GUARD"] = "1" if _refuse_in_the_kernel() else "0"
