@@ -24,7 +24,10 @@ def test_any_rate(tmp_path: Path, rate: int) -> None:
     assert energy.argmax() / 16000 == pytest.approx(0.525, abs=0.004)
 
 
-@pytest.mark.parametrize(("codec", "name"), [("aac", "a.m4a"), ("libmp3lame", "a.mp3"), ("flac", "a.flac"), ("libopus", "a.ogg"), ("pcm_s24le", "a.wav"), ("pcm_f32le", "a.wav")])
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("aac", "a.m4a"), ("libmp3lame", "a.mp3"), ("flac", "a.flac"), ("libopus", "a.ogg"), ("pcm_s24le", "a.wav"), ("pcm_f32le", "a.wav")],
+)
 def test_codecs_start_on_time(tmp_path: Path, codec: str, name: str) -> None:
     if not has_encoder(codec):
         pytest.skip(f"this build of PyAV cannot write {codec}")

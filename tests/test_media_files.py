@@ -69,8 +69,15 @@ def test_folder_not_writable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(errno.ENOSPC, "disk_full"), (errno.EFBIG, "disk_full"), (errno.EACCES, "not_writable"), (errno.EROFS, "not_writable"), (errno.ENOENT, "no_folder"), (errno.EIO, "write_failed")],
-)  # fmt: skip
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EFBIG, "disk_full"),
+        (errno.EACCES, "not_writable"),
+        (errno.EROFS, "not_writable"),
+        (errno.ENOENT, "no_folder"),
+        (errno.EIO, "write_failed"),
+    ],
+)
 def test_errors_of_the_system_are_explained(tmp_path: Path, number: int, code: str) -> None:
     with pytest.raises(RetakeError) as caught, files.atomic(tmp_path / "a.txt"):
         raise OSError(number, os.strerror(number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -80,14 +81,14 @@ def test_rotation(tmp_path: Path, rotation: int, mirrored: bool, max_side: int |
 
     path = make_video(tmp_path / "a.mp4", picture=stored, rotation=rotation, mirrored=mirrored, frames=5)
     reader = read_frames(path, max_side=max_side)
-    frame = next(reader)
-    reader.close()
+    frames = list(reader)
+    frame = frames[0]
     assert reader.info.rotation == rotation
     expected = (160, 96) if rotation in (90, 270) else (96, 160)
     if max_side:
         expected = tuple(side // 2 for side in expected)
     assert frame.shape[:2] == expected == (reader.height, reader.width)
-    assert corners(frame) == "RGBW"
+    assert [corners(frame) for frame in frames] == ["RGBW"] * 5
 
 
 @pytest.mark.parametrize(("aspect", "size"), [(Fraction(16, 11), (233, 96)), (Fraction(8, 9), (160, 108))])
@@ -105,7 +106,7 @@ def test_odd_sides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "matrix", "tags", "full", "size_up"),
+    "case",
     [
         ("601 tagged", "smpte170m", (6, 6, 6, 1), False, 1),
         ("709 tagged, small", "bt709", (1, 1, 1, 1), False, 1),
@@ -116,7 +117,8 @@ def test_odd_sides(tmp_path: Path) -> None:
         ("untagged large is 709", "bt709", None, False, 10),
     ],
 )
-def test_skin_keeps_its_colour(tmp_path: Path, name: str, matrix: str, tags: tuple[int, int, int, int] | None, full: bool, size_up: int) -> None:
+def test_skin_keeps_its_colour(tmp_path: Path, case: tuple[str, str, tuple[int, int, int, int] | None, bool, int]) -> None:
+    name, matrix, tags, full, size_up = case
     image = np.repeat(np.repeat(patches(), size_up, 0), size_up, 1)
     height, width, _ = image.shape
 
@@ -163,10 +165,38 @@ def test_high_dynamic_range_keeps_skin_in_range(tmp_path: Path) -> None:
     assert np.abs(difference).max() <= 26
 
 
+@pytest.mark.skipif(not has_encoder("libx265"), reason="this build of PyAV cannot write HEVC")
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_phone_in_portrait_with_high_dynamic_range(tmp_path: Path, transfer: int) -> None:
+    def sideways(index: int) -> np.ndarray:
+        return np.ascontiguousarray(np.rot90(numbered(index, 96, 160)))
+
+    path = make_video(
+        tmp_path / "IMG 0001.mov", codec="libx265", pix_fmt="yuv420p10le", picture=sideways, frames=12, rotation=90, colour=(9, 9, transfer, 1),
+        matrix="bt2020", rate=Fraction(30000, 1001), options={"preset": "ultrafast", "x265-params": "log-level=none"},
+    )  # fmt: skip
+    reader = read_frames(path)
+    frames = list(reader)
+    assert (reader.width, reader.height, reader.info.bit_depth) == (96, 160, 10)
+    assert reader.info.transfer == {16: "pq", 18: "hlg"}[transfer]
+    assert [number_in(frame) for frame in frames] == list(range(12))
+    assert corners(frames[5]) == "RGBW"
+
+
+def test_long_recordings_are_not_scanned_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from retake.media import probe
+
+    monkeypatch.setattr(probe, "_PACKETS", 20)
+    reader = read_frames(make_video(tmp_path / "a.mp4", frames=60, rate=Fraction(30000, 1001)))
+    assert not reader.info.complete
+    assert (reader.rate, reader.info.frames) == (FrameRate(30000, 1001), 60)
+    assert [number_in(frame) for frame in reader] == list(range(60))
+
+
 def test_variable_rate_follows_time(tmp_path: Path) -> None:
     """A phone that drops frames: every output frame shows what was on screen in the middle of its time."""
     rng = np.random.default_rng(3)
-    kept = [i for i in range(60) if i == 0 or i == 59 or rng.random() > 0.2]
+    kept = [i for i in range(60) if i in (0, 59) or rng.random() > 0.2]
     times = [i / 30 + rng.uniform(-0.004, 0.004) * (i not in (0, 59)) for i in kept]
 
     def draw(index: int) -> np.ndarray:
@@ -254,6 +284,21 @@ def test_damaged_middle_is_passed_over(tmp_path: Path) -> None:
     assert len(numbers) == 100
     assert numbers[:30] == list(range(30))
     assert numbers[80:] == list(range(80, 100))
+
+
+def test_frames_are_freed_at_once(tmp_path: Path) -> None:
+    """A decoded frame must not wait for the garbage collector: at 4K that would be gigabytes."""
+    path = make_video(tmp_path / "a.mp4", frames=100)
+    gc.collect()
+    gc.disable()
+    try:
+        frames = read_frames(path, rate=FrameRate(50))
+        for _ in frames:
+            pass
+        alive = sum(type(item).__name__ == "VideoFrame" for item in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive < 12
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:

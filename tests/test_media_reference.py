@@ -158,7 +158,9 @@ def test_variable_rate_becomes_constant(tmp_path: Path) -> None:
     def draw(index: int) -> np.ndarray:
         return numbered(kept[index])
 
-    source = make_video(tmp_path / "a.mp4", picture=draw, frames=len(kept), times=[i / 30 for i in kept], rate=30, sound=tone(3.0, 48000, click_at=1.5))
+    source = make_video(
+        tmp_path / "a.mp4", picture=draw, frames=len(kept), times=[i / 30 for i in kept], rate=30, sound=tone(3.0, 48000, click_at=1.5)
+    )
     result = normalise(source, tmp_path, Progress())
     assert result.rate == FrameRate(30)
     assert "variable_rate" in [note.code for note in result.notes]

@@ -25,7 +25,10 @@ from retake.media.probe import probe
 from retake.media.reader import read_frames
 from retake.media.writer import write_clip, write_poster
 
-SKIN = np.array([[224, 172, 105], [141, 85, 36], [255, 219, 172], [198, 134, 66], [92, 58, 40], [241, 194, 175], [0, 0, 0], [255, 255, 255], [128, 128, 128]], np.uint8)
+SKIN = np.array(
+    [[224, 172, 105], [141, 85, 36], [255, 219, 172], [198, 134, 66], [92, 58, 40], [241, 194, 175], [0, 0, 0], [255, 255, 255], [128, 128, 128]],
+    np.uint8,
+)
 
 
 def write(path: Path, count: int = 20, **changes: Any):
@@ -232,9 +235,11 @@ from retake.domain.rate import FrameRate
 from retake.media.writer import write_clip
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 rng = np.random.default_rng(0)
+frames = (rng.integers(0, 256, (96, 160, 3)).astype(np.uint8) for i in range(50))
 try:
-    write_clip(Path({str(tmp_path / "a.mp4")!r}), (rng.integers(0, 256, (96, 160, 3)).astype(np.uint8) for i in range(50)), rate=FrameRate(25), width=160,
-               height=96, samples=np.zeros(96000, np.float32), sample_rate=48000, metadata={{}}, progress=Progress(), total=50)
+    path = Path({str(tmp_path / "a.mp4")!r})
+    write_clip(path, frames, rate=FrameRate(25), width=160, height=96, samples=np.zeros(96000, np.float32), sample_rate=48000, metadata={{}},
+               progress=Progress(), total=50)
     print("written")
 except RetakeError as error:
     print(error.code)

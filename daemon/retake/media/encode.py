@@ -180,7 +180,9 @@ class _ToYuv:
         nodes: list[FilterContext] = [source_node(self._graph, blank, Fraction(1, 1000))]
         inner_width, inner_height = fitted(shape[1], shape[0], width, height)
         nodes.append(
-            self._graph.add("scale", w=str(inner_width), h=str(inner_height), flags="bicubic" + EXACT, in_range="pc", out_range="tv", out_color_matrix="bt709")
+            self._graph.add(
+                "scale", w=str(inner_width), h=str(inner_height), flags="bicubic" + EXACT, in_range="pc", out_range="tv", out_color_matrix="bt709"
+            )
         )
         nodes.append(self._graph.add("format", pix_fmts="yuv420p"))
         if (inner_width, inner_height) != (width, height):

@@ -24,7 +24,11 @@ EXACT = "+accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """(quarter turns clockwise that make the picture upright, whether to mirror it left-right before turning), from the display matrix."""
+    """(quarter turns clockwise that make the picture upright, whether to mirror it left-right before turning), from the display matrix.
+
+    Call it for one frame of a stream only: the side data holds on to its frame, which then lives until the garbage collector comes round, and
+    hundreds of megabytes of decoded pictures with it.
+    """
     for data in cast(Any, frame.side_data):
         if data.type.name == "DISPLAYMATRIX":
             matrix = np.frombuffer(bytes(data), np.int32)[:9].astype(np.float64)
@@ -74,11 +78,14 @@ class ToRgb:
     but keeps the size of the first picture.
 
     Args:
+        turns, mirrored: as `orientation` tells.
         pixel_aspect: width of a stored pixel over its height, None for square ones.
         max_side: pictures larger than this are made smaller, proportions kept.
     """
 
-    def __init__(self, pixel_aspect: Fraction | None, max_side: int | None = None) -> None:
+    def __init__(self, pixel_aspect: Fraction | None, *, turns: int = 0, mirrored: bool = False, max_side: int | None = None) -> None:
+        self._turns = turns
+        self._mirrored = mirrored
         self._aspect = pixel_aspect
         self._max_side = max_side
         self._key: tuple[object, ...] | None = None
@@ -90,12 +97,11 @@ class ToRgb:
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         colour = frame_colour(frame)
-        turns, mirrored = orientation(frame)
-        key = (frame.width, frame.height, frame.format.name, colour, turns, mirrored)
+        key = (frame.width, frame.height, frame.format.name, colour)
         if key != self._key:
             if self.size is None:
-                self.size = upright_size(frame.width, frame.height, self._aspect, turns, self._max_side)
-            self._build(frame, colour, turns, mirrored, self.size)
+                self.size = upright_size(frame.width, frame.height, self._aspect, self._turns, self._max_side)
+            self._build(frame, colour, self.size)
             self._key, self.colour = key, colour
         assert self._source is not None and self._sink is not None
         frame.time_base = Fraction(1, 1000)  # the graph is stateless here; any valid clock will do
@@ -104,10 +110,11 @@ class ToRgb:
         picture = cast(VideoFrame, self._sink.pull())
         return cast("NDArray[np.uint8]", picture.to_ndarray())
 
-    def _build(self, frame: VideoFrame, colour: Colour, turns: int, mirrored: bool, size: tuple[int, int]) -> None:
+    def _build(self, frame: VideoFrame, colour: Colour, size: tuple[int, int]) -> None:
+        turns = self._turns
         graph = Graph()
         nodes = [source_node(graph, frame, Fraction(1, 1000))]
-        if mirrored:
+        if self._mirrored:
             nodes.append(graph.add("hflip"))
         if turns:
             nodes += [graph.add("transpose", dir="clock")] if turns == 1 else []

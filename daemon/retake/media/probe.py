@@ -89,8 +89,9 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
         declared_seconds = _declared_seconds(container, stream)
         seconds = max(end - start, 0.0) if complete and times else max(declared_seconds, end - start)
         if complete and times:
-            # The last picture lasts as long as its packet says, or as the others do.
-            seconds = max(seconds, max(times) - start + min(rhythm.interval, 1.0))
+            # The last picture lasts as long as the others do; only at a variable rate its packet knows better.
+            seconds = max(times) - start + min(rhythm.interval, 1.0)
+            seconds = max(seconds, end - start) if rhythm.variable else seconds
         if len(first) == 1 and len(times) <= 1:
             raise RetakeError(f"{path.name} holds a single picture.", "Use a video of the person talking.", code="still_picture")
         frame = first[0]
@@ -192,8 +193,31 @@ def _sound_only(container: InputContainer, name: str) -> MediaInfo:
     duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else (container.duration or 0) / 1e6
     first = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
     return MediaInfo(
-        width=0, height=0, rate=None, seconds=duration, frames=0, codec="", pixel_format="", bit_depth=0, rotation=0, mirrored=False,
-        pixel_aspect=Fraction(1), interlaced=False, variable_rate=False, has_video=False, has_audio=True, audio_codec=codec, audio_rate=rate,
-        audio_channels=channels, matrix="", full_range=False, primaries="", transfer="", colour_guessed=False, first_time=first, truncated=False, complete=False,
+        width=0,
+        height=0,
+        rate=None,
+        seconds=duration,
+        frames=0,
+        codec="",
+        pixel_format="",
+        bit_depth=0,
+        rotation=0,
+        mirrored=False,
+        pixel_aspect=Fraction(1),
+        interlaced=False,
+        variable_rate=False,
+        has_video=False,
+        has_audio=True,
+        audio_codec=codec,
+        audio_rate=rate,
+        audio_channels=channels,
+        matrix="",
+        full_range=False,
+        primaries="",
+        transfer="",
+        colour_guessed=False,
+        first_time=first,
+        truncated=False,
+        complete=False,
         container=container.format.name,
-    )  # fmt: skip
+    )

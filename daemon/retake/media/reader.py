@@ -69,7 +69,7 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
 
     def _read(self) -> Generator[NDArray[np.uint8], None, None]:
         limit = None if self._seconds is None else self.rate.frames(self._seconds)
-        convert = ToRgb(self.info.pixel_aspect, self._max_side)
+        convert = ToRgb(self.info.pixel_aspect, turns=self.info.rotation // 90, mirrored=self.info.mirrored, max_side=self._max_side)
         picture: NDArray[np.uint8] | None = None
         shown: VideoFrame | None = None
         with open_media(self.path) as container:
@@ -99,7 +99,8 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
             time = frame.pts * unit - first if frame.pts is not None else previous + interval
             if time <= previous:
                 time = previous + interval / 100  # broken time stamps: keep the decoder's order
-            lasts = frame.duration * unit if frame.duration else interval
+            # Containers store the last picture's own duration loosely (fields, rounding); at a constant rate it is known.
+            lasts = frame.duration * unit if frame.duration and self.info.variable_rate else interval
             end = time + min(lasts, Fraction(2))
             yield time, end, frame
         expected = min(self.info.seconds, self._start + self._seconds) if self._seconds is not None else self.info.seconds
@@ -108,7 +109,7 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
     def _deinterlaced(self, container: InputContainer, stream: VideoStream, base: Fraction) -> Iterator[VideoFrame]:
         filter_: Deinterlacer | None = None
         for frame in self._decoded(container, stream):
-            if filter_ is None and self.info.interlaced:
+            if filter_ is None and (self.info.interlaced or frame.interlaced_frame):
                 filter_ = Deinterlacer(frame, base)
                 self.report.deinterlaced = True
             if filter_ is None:

@@ -143,10 +143,9 @@ class ReferenceFrames:
         with open_media(self.path) as container:
             counted = video_stream(container, self.path.name).frames
         self._length = counted or info.frames
-        self._aspect = info.pixel_aspect
         self._first = info.first_time
         self._lock = threading.Lock()
-        self._convert = ToRgb(self._aspect)
+        self._convert = ToRgb(info.pixel_aspect, turns=info.rotation // 90, mirrored=info.mirrored)
         self._cursors: list[_Cursor] = []  # least recently used first
         self._decoded: OrderedDict[int, VideoFrame] = OrderedDict()
 
