@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -34,7 +33,7 @@ def bootstrap(tmp_path: Path) -> ModuleType:
 
 def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code] if code else [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=os.path.abspath(os.sep))
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(Path.cwd().anchor))
 
 
 def test_only_the_standard_library() -> None:
@@ -46,7 +45,13 @@ def test_only_the_standard_library() -> None:
 
 @pytest.mark.parametrize("version", [(3, 8, 1), (3, 10, 14), (3, 14, 0)])
 def test_another_python_is_told_what_to_do(version: tuple[int, int, int]) -> None:
-    code = f"import sys, runpy; sys.version_info = {(*version, 'final', 0)!r}; sys.argv = ['bootstrap.py', 'demo']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    lines = (
+        "import sys, runpy",
+        f"sys.version_info = {(*version, 'final', 0)!r}",
+        "sys.argv = ['bootstrap.py', 'demo']",
+        f"runpy.run_path({str(SCRIPT)!r}, run_name='__main__')",
+    )
+    code = "\n".join(lines)
     done = run(code=code)
     assert done.returncode == 5
     assert done.stderr.count("\n") == 1
@@ -68,9 +73,9 @@ def test_usage() -> None:
 
 def test_set_up_once_for_the_same_files(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[list[str]] = []
-    monkeypatch.setattr(
-        bootstrap, "make_venv", lambda: bootstrap.venv_python().parent.mkdir(parents=True, exist_ok=True) or bootstrap.venv_python().touch()
-    )
+    bootstrap.venv_python().parent.mkdir(parents=True)
+    bootstrap.venv_python().touch()
+    monkeypatch.setattr(bootstrap, "make_venv", lambda: None)
     monkeypatch.setattr(bootstrap, "install_torch_without_gpu", lambda: None)
     monkeypatch.setattr(bootstrap, "pip", lambda arguments, title, **options: done.append(arguments))
     bootstrap.set_up(dev=True)
