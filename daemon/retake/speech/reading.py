@@ -56,7 +56,7 @@ _FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
 _VERSION = re.compile(r"v?\d+(?:\.\d+){2,}|v\d+(?:\.\d+)*", re.IGNORECASE)
 _FEET = re.compile(r"(\d+)['’′](?:(\d+)(?:[\"”″]|'')?)?")
 _PLAIN_NUMBER = re.compile(rf"[-−+]?(?:{_NUMBER})")
-_INITIALS = re.compile(r"(?:[A-Za-z]\.){2,}[A-Za-z]?")
+_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]\.?")
 _PIECES = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[-–—/]+|\.|[^\w\s]|_")
 _US_PHONE_GROUP = re.compile(r"\d{3}[-.]\d{4}")
 
@@ -231,6 +231,8 @@ def _measure(core: str, context: Context) -> str | None:
         feet = f"{numbers.number(match[1])} {_amount(match[1], UNITS['ft'])}"
         return f"{feet} {numbers.number(match[2])}" if match[2] else feet
     before = context.core(-1)
+    if core == "km/h":
+        return _amount(before, UNITS[core])
     if core in UNITS and core not in ATTACHED_ONLY and _is_number(before) and not context.ends_clause(-1):
         return _amount(before, UNITS[core])
     return None
@@ -263,8 +265,24 @@ def _ordinal(core: str, context: Context) -> str | None:
     return None
 
 
+def _spaced_phone(core: str, context: Context) -> bool:
+    """Whether a group of digits is part of a telephone number written with spaces: "+44 20 7946 0958", "0800 123 456"."""
+    first = last = context.index
+    while first > 0 and re.fullmatch(r"[+(]*\d{1,4}[)]?", context.words[first - 1]):
+        first -= 1
+    while last + 1 < len(context.words) and context.core(last + 1 - context.index).isdigit() and not context.ends_clause(last - context.index):
+        last += 1
+    start = context.words[first]
+    count = sum(character.isdigit() for word in context.words[first : last + 1] for character in word)
+    return last - first >= 2 and start.lstrip("(")[:1] in ("+", "0") and 8 <= count <= 14
+
+
 def _phone(core: str, context: Context) -> str | None:
     groups = re.findall(r"\d+", core)
+    if re.fullmatch(r"\+?\d{1,4}", core) and _spaced_phone(core, context):
+        return f"{'plus ' if core.startswith('+') else ''}{numbers.digits(core)}"
+    if re.fullmatch(r"\d{3}", core) and context.core(-1).lower() in ("call", "dial", "called", "dialed"):
+        return numbers.digits(core)
     count = sum(len(group) for group in groups)
     following = re.findall(r"\d+", context.core(1))
     area = re.fullmatch(r"\(?\+?\d{1,4}\)?", context.words[context.index].strip(",;")) and (
@@ -283,8 +301,11 @@ def _number_like(core: str, context: Context) -> str | None:
         return _number_in_context(core, context)
     if match := _FRACTION.fullmatch(core):
         over, under = int(match[1]), int(match[2])
+        if over == under and over >= 10:
+            return f"{numbers.cardinal(over)} {numbers.cardinal(under)}"  # fifty-fifty, twenty-twenty
         if under in FRACTIONS and over < under:
-            return f"{numbers.cardinal(over)} {FRACTIONS[under][0 if over == 1 else 1]}"
+            mixed = "and " if context.core(-1).isdigit() and not context.ends_clause(-1) else ""  # 2 1/2
+            return mixed + f"{numbers.cardinal(over)} {FRACTIONS[under][0 if over == 1 else 1]}"
         return f"{numbers.cardinal(over)} over {numbers.cardinal(under)}"
     if match := _RANGE.fullmatch(core):
         return f"{_number_in_context(match[1], context)} to {_number_in_context(match[2], context)}"
@@ -365,15 +386,13 @@ def _abbreviation(core: str, context: Context) -> str | None:
     dotted = split(context.words[context.index])[2].startswith(".")
     following = context.core(1)
     if lower in PLAIN and lower not in ("am", "www"):
-        if lower == "dr" and dotted and context.core(-1)[:1].isupper() and not following[:1].isupper():
+        ends = split(context.words[context.index])[2] not in ("", ".")  # "Elm Dr.,"
+        if lower == "dr" and dotted and context.core(-1)[:1].isupper() and (ends or not following[:1].isupper()):
             return "drive"
         return PLAIN[lower]
     if core == "St" or (lower == "st" and dotted):
-        return (
-            "saint"
-            if following[:1].isupper() and not (context.index and (context.core(-1)[:1].isupper() or context.core(-1)[:1].isdigit()))
-            else "street"
-        )
+        name_before = not context.ends_clause(-1) and (context.core(-1)[:1].isupper() or context.core(-1)[:1].isdigit())
+        return "saint" if following[:1].isupper() and not name_before else "street"
     if dotted or "." in core:
         if lower in {"mt", "ft"} and not following[:1].isupper():
             return None
@@ -419,7 +438,8 @@ def _pieces(core: str, context: Context) -> str | None:
         return core.upper() if len(core.replace(".", "")) > 1 else None
     if match := re.fullmatch(r"(\w+)/(\w+)", core):
         left, right = (_read_core(part, Context([part], 0)) for part in match.groups())
-        return f"{left} {right}" if match[1].lower() == "and" or len(match[1]) == 1 else f"{left} or {right}"
+        joined = match[1].lower() == "and" or len(match[1]) == 1 or (match[1].isupper() and match[2].isupper())
+        return f"{left} {right}" if joined else f"{left} or {right}"
     if re.search(r"[-–—/…]", core.strip("-–—/…")):
         out = ""
         for piece in re.split(r"([-–—/…]+)", core):
@@ -429,6 +449,7 @@ def _pieces(core: str, context: Context) -> str | None:
                 out += _read_core(piece, Context([piece], 0))
         return out
     said: list[str] = []
+    core = re.sub(r"(?<=\d)[*·](?=\d)", "×", core)
     for piece in _PIECES.findall(core):
         if piece[0].isdigit():
             single = piece.isdigit() and len(piece) >= 3 and bool(said)  # the digits of a name: "H.264"
@@ -471,7 +492,9 @@ def read(context: Context) -> str:
     abbreviated = said != core and "." in closing
     if abbreviated:
         last = all(not split(other)[1] for other in context.words[context.index + 1 :])
-        sentence_ends = last or (context.core(1)[:1].isupper() and core.lower() in {"etc", "inc", "ltd", "co", "corp", "jr", "sr", "a.m", "p.m"})
+        sentence_ends = last or (
+            closing == "." and context.core(1)[:1].isupper() and core.lower() in {"etc", "inc", "ltd", "co", "corp", "jr", "sr", "a.m", "p.m"}
+        )
         if core.lower().replace("’", "'") in ABBREVIATIONS or core.lower() in {"st", "dr", "no", "nos", "co", *MONTHS, *BEFORE_NUMBER}:
             closing = closing if sentence_ends else closing.replace(".", "", 1)
     if re.search(r"\.[A-Z]$", said) and not closing.startswith("."):

@@ -103,7 +103,7 @@ REGNAL = frozenset(
         "richard", "elizabeth", "napoleon", "pius", "benedict", "leo", "paul", "john", "ramses", "frederick", "philip", "alexander",
         "nicholas", "peter", "catherine", "ivan", "umberto", "emmanuel", "gustav", "christian", "ferdinand", "mary", "francis", "clement",
         "gregory", "urban", "innocent", "wilhelm", "otto", "leopold", "carlos", "juan", "felipe", "harald", "olav", "margaret", "haakon",
-        "sixtus", "boniface", "julius", "thomas", "robert", "david", "malcolm", "kenneth", "donald", "joseph", "franz", "maximilian",
+        "sixtus", "boniface", "julius", "thomas", "robert", "david", "joseph", "franz", "maximilian",
         "darius", "xerxes", "cyrus", "ptolemy", "cleopatra", "amenhotep", "thutmose", "mehmed", "murad", "selim",
     ]
 )  # fmt: skip
