@@ -103,9 +103,8 @@ def align_words(path: Path, text: str, cache: Path | None) -> Timing:
     if stored is not None and stored.exists():
         record = json.loads(stored.read_text("utf-8"))
         return Timing(tuple(Phone(*p) for p in record["phones"]), tuple(Word(*w) for w in record["words"]), False, record["confidence"])
-    from retake.speech.align import align
-
     from retake.media.audio import read_audio
+    from retake.speech.align import align
 
     timing = align(read_audio(path, 16000), 16000, text)
     if stored is not None:

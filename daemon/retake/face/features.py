@@ -69,7 +69,7 @@ GLIDE_AT = 0.55
 
 def _glide_codes() -> dict[str, tuple[Array, Array]]:
     """Half of each part's own code and half of the diphthong's: it neither starts nor ends at the full vowels."""
-    half = {phone: code / 2 for phone, code in PHONE_CODES.items()}
+    half = {phone: code * np.float32(0.5) for phone, code in PHONE_CODES.items()}
     return {phone: (half[phone] + half[first], half[phone] + half[second]) for phone, (first, second) in GLIDES.items()}
 
 

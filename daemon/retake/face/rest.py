@@ -17,6 +17,7 @@ PAUSE = 0.3  # seconds of silence that count as a pause
 CLOSE = 0.12  # seconds that the mouth takes after the last sound
 PREPARE = 0.22  # seconds that it starts ahead of the next sound
 RAMP = 0.10  # seconds over which stillness comes and goes
+EDGE = 0.08  # seconds beside a sound that show the sound's shape rather than silence
 LONG = 0.8  # seconds of silence after which the mouth is wholly at rest; in shorter pauses it stays nearer to what is said around
 
 
@@ -43,12 +44,11 @@ def still_part(start: float, end: float) -> tuple[float, float]:
 
 
 def at_rest(timing: Timing, at: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(n,) True at the instants `at` at which the mouth rests in a long pause."""
+    """(n,) True at the instants `at` inside silences, short ones too, away from the sounds around them."""
     out = np.zeros(len(at), bool)
-    for start, end in pauses(timing, float(at[-1]) + 1e-3 if len(at) else 0.0):
-        if end - start >= LONG:
-            low, high = still_part(start, end)
-            out |= (at > low + RAMP) & (at < high - RAMP)
+    for start, end in timing.pauses(2 * EDGE):
+        margin = min(max(EDGE, 0.3 * (end - start)), CLOSE + PREPARE)
+        out |= (at > start + margin) & (at < end - margin)
     return out
 
 

@@ -33,7 +33,7 @@ Array = NDArray[np.float32]
 
 FORMAT = 1
 ENOUGH_SECONDS = 4.0  # of valid frames for more than the mean to be the person's
-ENOUGH_REST = 10  # frames of rest from which the reference shows how this person rests
+REST_WEIGHT = 5.0  # frames of silence that the reference must show to count as much as what the model expects of silence
 REACH = (TAPS // 2) * TAP_STEP  # grid steps on either side of an instant that the ridge sees
 
 
@@ -81,8 +81,9 @@ class ShapeModel:
         open_gap, closed_gap = _gaps(mouths, good, rate, timing)
         model = cls(space, mean, mean, residual, open_gap, closed_gap, prior)
         quiet = good & at_rest(timing, _centres(len(canonical), rate))
-        rest = mouths[quiet].mean(0) if quiet.sum() >= ENOUGH_REST else model._free(Timing((), ()), 1, rate)[0]
-        return replace(model, rest=rest)
+        expected = model._free(Timing((), ()), 1, rate)[0]
+        rest = (mouths[quiet].sum(0) + REST_WEIGHT * expected) / (quiet.sum() + REST_WEIGHT)
+        return replace(model, rest=rest.astype(np.float32))
 
     def predict(self, timing: Timing, frames: int, rate: FrameRate, *, energy: NDArray[np.floating] | None = None) -> Array:
         """(frames, len(MOUTH), 3) mouth shapes in the person's canonical space; frame i is seen at (i + 0.5) / rate seconds.
@@ -141,7 +142,7 @@ def _importance() -> Array:
 
 def _centres(frames: int, rate: FrameRate) -> NDArray[np.float64]:
     """(frames,) seconds at the middle of each frame."""
-    return (np.arange(frames) + 0.5) / float(rate)
+    return (np.arange(frames, dtype=np.float64) + 0.5) / float(rate)
 
 
 def _grid_length(frames: int, rate: FrameRate) -> int:
@@ -149,9 +150,9 @@ def _grid_length(frames: int, rate: FrameRate) -> int:
     return int(np.ceil(rate.seconds(frames) * GRID_RATE)) + 2
 
 
-def _at_frames(grid: Array, frames: int, rate: FrameRate) -> Array:
+def _at_frames(grid: NDArray[np.floating], frames: int, rate: FrameRate) -> Array:
     """(count, ...) on the grid -> (frames, ...) at the frames' centres, linear between grid points."""
-    position = ((np.arange(frames) + 0.5) / float(rate) * GRID_RATE).astype(np.float32)
+    position = (_centres(frames, rate) * GRID_RATE).astype(np.float32)
     low = np.minimum(position.astype(int), len(grid) - 2)
     part = (position - low).astype(np.float32).reshape(-1, *([1] * (grid.ndim - 1)))
     return (grid[low] * (1 - part) + grid[low + 1] * part).astype(np.float32)
