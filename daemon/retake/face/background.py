@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +20,11 @@ Array = NDArray[np.float32]
 
 # Steps of a grid over the whole picture when two frames are brought together, in IOD.
 MIX_STEP = 0.25
+FLOW_SIDE = 384  # pixels of the longer side at which optical flow is looked for
 
 
 class FrameReader(Protocol):
-    """Random access to pictures, cheap going forwards (`media.reference.ReferenceFrames`)."""
+    """Random access to pictures, each the caller's own, cheap going forwards at two places (`media.reference.ReferenceFrames`)."""
 
     def read(self, indices: Iterable[int]) -> Iterator[Image]: ...
 
@@ -43,7 +45,7 @@ class Background:
 
 
 def reads(path: MotionPath, length: int) -> tuple[list[int], list[int]]:
-    """Frames that two readers have to bring for `path`, each in the order of the take: (source, other)."""
+    """Frames to be read for `path`, each list in the order of the take: (source, other)."""
     if len(path) and (int(path.source.min()) < 0 or int(max(path.source.max(), path.other.max())) >= length):
         raise ValueError(f"the path leaves the reference's {length} frames")
     return [int(i) for i in path.source], [int(i) for i in path.other if i >= 0]
@@ -54,20 +56,20 @@ def rotations(path: MotionPath, geometry: Geometry) -> tuple[Array, NDArray[np.b
     return geometry.pose.rotation[path.source], geometry.found[path.source]
 
 
-def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, first: FrameReader, second: FrameReader) -> Iterator[Background]:
+def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: FrameReader) -> Iterator[Background]:
     """Pictures of the take in order.
 
-    In a transition both frames are warped to landmarks between theirs, then mixed: a dissolve of heads in two places would
-    show both. Frames without a face in one of the two are dissolved as they are.
+    In a transition both frames are warped to landmarks between theirs, then mixed along the optical flow that remains (hair,
+    shoulders): a dissolve of heads in two places would show both. Without a face in one of the two, only the flow helps.
 
     Args:
         path: of n frames.
         shapes: (n, len(MOUTH), 3) canonical target shapes.
         geometry: of the reference.
-        first, second: independent readers of the reference.
+        frames: the reference; its pictures are changed in place.
     """
     sources, others = reads(path, len(geometry))
-    main, side = first.read(sources), second.read(others)
+    main, side = frames.read(sources), frames.read(others)
     found = geometry.found
     for i, source in enumerate(sources):
         image = next(main)
@@ -89,8 +91,24 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, first: Fram
                 image = _bring(image, points, mixed, scale)
                 second_image = _bring(second_image, other_points, mixed, scale)
                 points = mixed
-            image = (image * np.float32(1 - weight) + second_image * np.float32(weight) + np.float32(0.5)).astype(np.uint8)
+            image = _dissolve(image, second_image, weight)
         yield Background(image, points, target, scale)
+
+
+def _dissolve(image: Image, other: Image, weight: float) -> Image:
+    """Mix two pictures of nearly the same scene, each moved towards the other along their optical flow by its share."""
+    height, width = image.shape[:2]
+    small = min(1.0, FLOW_SIDE / max(height, width))
+    size = (max(32, round(width * small)), max(32, round(height * small)))
+    grey = [cv2.cvtColor(cv2.resize(x, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for x in (image, other)]
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = finder.calc(grey[0], grey[1], np.zeros((size[1], size[0], 2), np.float32))
+    # Smoothed: where the scenes differ (a blink) flow tears, and a torn picture is worse than a mixed one.
+    flow = cv2.GaussianBlur(flow, (0, 0), 3.0)
+    flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) * np.array([width / size[0], height / size[1]], np.float32)
+    share = np.float32(weight)
+    ours, theirs = pull(image, -share * flow, 0, 0), pull(other, (1 - share) * flow, 0, 0)
+    return (ours * (1 - share) + theirs * share + np.float32(0.5)).astype(np.uint8)
 
 
 def _bring(image: Image, points: Array, places: Array, iod: float) -> Image:

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.progress import Progress
+from retake.media.files import atomic
 
 from .canonical import INDEX, LIPS
 from .geometry import Geometry
@@ -74,19 +75,20 @@ class MouthBank:
 
     def save(self, folder: Path) -> None:
         ends = np.cumsum([len(b) for b in self.blobs]).astype(np.int64)
-        save_file(
-            {
-                "frames": self.frames,
-                "shapes": self.shapes,
-                "rotations": self.rotations,
-                "points": self.points,
-                "boxes": self.boxes,
-                "looks": self.looks,
-                "ends": ends,
-                "jpeg": np.concatenate(self.blobs),
-            },
-            folder / FILE,
-        )
+        with atomic(folder / FILE) as part:
+            save_file(
+                {
+                    "frames": self.frames,
+                    "shapes": self.shapes,
+                    "rotations": self.rotations,
+                    "points": self.points,
+                    "boxes": self.boxes,
+                    "looks": self.looks,
+                    "ends": ends,
+                    "jpeg": np.concatenate(self.blobs),
+                },
+                part,
+            )
 
     @classmethod
     def load(cls, folder: Path) -> MouthBank:

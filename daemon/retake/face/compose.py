@@ -36,7 +36,10 @@ class Compositor:
         self.bank = bank
 
     def draw(self, background: Background, mouth: int) -> Image:
-        """The background with mouth number `mouth` of the bank at the background's target; outside the lower face not a bit changes."""
+        """Draw mouth number `mouth` of the bank at the background's target, into the background's own picture.
+
+        Outside the lower face not a bit changes; a background without a face is returned as it is.
+        """
         if background.points is None or background.target is None or mouth < 0:
             return background.image
         image, iod = background.image, background.iod
@@ -46,7 +49,6 @@ class Compositor:
         if min(face.width, face.height) < 16:
             return image
         plate = ThinPlate(places, _SLACK)
-        out = image.copy()
         lower = self._move_jaw(image, background.points - places, plate, face, iod)
         part = box_around(places[_OUTLINE], 0.12 * iod, 0.12 * iod, 0.12 * iod, 0.12 * iod).inside(width, height)
         part = Box(part.left - face.left, part.top - face.top, part.width, part.height).inside(face.width, face.height)
@@ -55,8 +57,8 @@ class Compositor:
             patch = self._bring_mouth(mouth, places, plate, box, iod)
             under = part.cut(lower)
             part.cut(lower)[...] = self._blend(patch, under.astype(np.uint8), places[_OUTLINE] - (box.left, box.top), iod)
-        face.cut(out)[...] = lower
-        return out
+        face.cut(image)[...] = lower
+        return image
 
     def _move_jaw(self, image: Image, moved: NDArray[np.float32], plate: ThinPlate, face: Box, iod: float) -> Image:
         step = max(2.0, FACE_STEP * iod)

@@ -27,6 +27,7 @@ from .retrieve import Retriever
 Array = NDArray[np.float32]
 
 FOLDER = "face"
+REFERENCE = "reference.mp4"
 
 
 def enrol(folder: Path, track: FaceTrack, timing: Timing, progress: Progress) -> None:
@@ -39,19 +40,26 @@ def enrol(folder: Path, track: FaceTrack, timing: Timing, progress: Progress) ->
 
     Raises RetakeError when no frame shows the mouth.
     """
-    from retake.media.reference import ReferenceFrames
-
     from .shape import ShapeModel
+
+    where = learn_pictures(folder, track, progress)
+    canonical, _ = to_canonical(track.landmarks, where.template)
+    ShapeModel.fit(canonical, track.rate, timing).save(folder / FOLDER)
+
+
+def learn_pictures(folder: Path, track: FaceTrack, progress: Progress) -> Geometry:
+    """The part of `enrol` that needs no words: where the face is, and the mouth bank. Stored in `folder`/face."""
+    from retake.media.reference import ReferenceFrames
 
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
     where = geometry.build(track)
-    canonical, _ = to_canonical(track.landmarks, where.template)
-    ShapeModel.fit(canonical, track.rate, timing).save(target)
     numbers = [int(i) for i in np.flatnonzero(where.found)]
-    mouths = bank.build(zip(numbers, ReferenceFrames(folder / "reference.mp4").read(numbers), strict=True), where, progress)
+    with ReferenceFrames(folder / REFERENCE) as frames:
+        mouths = bank.build(zip(numbers, frames.read(numbers), strict=False), where, progress)
     where.save(target)
     mouths.save(target)
+    return where
 
 
 def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Progress) -> Iterator[Image]:
@@ -60,7 +68,7 @@ def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Prog
     Args:
         speaker: the speaker's folder.
         path: n frames of the reference.
-        shapes: (n, len(MOUTH), 3) canonical mouth shapes, in the template of this speaker.
+        shapes: (n, len(MOUTH), 3) canonical mouth shapes, in the template of this speaker (`Geometry.load(speaker / FOLDER).template`).
 
     Yields (height, width, 3) uint8 RGB pictures at the reference's size.
     """
@@ -70,14 +78,13 @@ def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Prog
         raise ValueError(f"{len(shapes)} mouth shapes for {len(path)} frames")
     where = Geometry.load(speaker / FOLDER)
     mouths = MouthBank.load(speaker / FOLDER)
-    reference = speaker / "reference.mp4"
     turned, found = rotations(path, where)
     chosen = Retriever(mouths).choose(shapes, turned, found)
     compositor = Compositor(mouths)
-    scenes = backgrounds(path, shapes, where, ReferenceFrames(reference), ReferenceFrames(reference))
-    for i, scene in enumerate(scenes):
-        progress.report(i / max(1, len(path)))
-        yield compositor.draw(scene, int(chosen[i]))
+    with ReferenceFrames(speaker / REFERENCE) as frames:
+        for i, scene in enumerate(backgrounds(path, shapes, where, frames)):
+            progress.report(i / max(1, len(path)))
+            yield compositor.draw(scene, int(chosen[i]))
 
 
 class EmbeddedLips:

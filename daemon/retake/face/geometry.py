@@ -19,6 +19,7 @@ from scipy.signal import savgol_filter
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.track import FaceTrack
+from retake.media.files import atomic
 
 from .canonical import LIPS, MOUTH, RIGID, Pose, make_template, similarity, to_canonical, to_image
 
@@ -81,19 +82,20 @@ class Geometry:
         return np.concatenate([mouth, self.pins[frames], self.ring[frames]], 1)
 
     def save(self, folder: Path) -> None:
-        save_file(
-            {
-                "template": self.template,
-                "mouth": self.mouth,
-                "pins": self.pins,
-                "ring": self.ring,
-                "scale": self.pose.scale,
-                "rotation": self.pose.rotation,
-                "shift": self.pose.shift,
-                "size": np.array(self.size, np.int32),
-            },
-            folder / FILE,
-        )
+        with atomic(folder / FILE) as part:
+            save_file(
+                {
+                    "template": self.template,
+                    "mouth": self.mouth,
+                    "pins": self.pins,
+                    "ring": self.ring,
+                    "scale": self.pose.scale,
+                    "rotation": self.pose.rotation,
+                    "shift": self.pose.shift,
+                    "size": np.array(self.size, np.int32),
+                },
+                part,
+            )
 
     @classmethod
     def load(cls, folder: Path) -> Geometry:
