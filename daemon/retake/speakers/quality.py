@@ -19,7 +19,8 @@ from retake.domain.track import FaceTrack
 from retake.face.canonical import LIPS
 
 # Limits, each with where it comes from.
-SHORTEST, SHORT, LONGEST = 8.0, 15.0, 60.0  # seconds; below 15 s mouth shapes of many sounds are missing, beyond 60 s nothing improves
+# Seconds. Below 5 s nothing useful is learnt, below 15 s mouth shapes of many sounds are missing, beyond 60 s nothing improves.
+SHORTEST, SHORT, LONGEST = 5.0, 15.0, 60.0
 TURNED_AWAY, TURNED = 30.0, 12.0  # degrees; one corner of the mouth is hidden beyond 30, and the picture of the mouth suffers from about 10 on
 NODDED = 22.0  # degrees up or down
 SMALL_FACE, SMALL_MOUTH = 120, 34  # pixels; GRID (131 and 37) is about the least that still looks right at its own size

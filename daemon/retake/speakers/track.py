@@ -26,6 +26,7 @@ _ENOUGH = 0.6  # a face in fewer frames than this leaves too little to learn fro
 # The detector does not smooth when it looks for more than one face (its own filter is half a frame late). This share of each
 # neighbour halves its noise without a delay; measured against the image's motion in docs/motion.md.
 _SMOOTHING = 0.15
+_LEAP = 10.0  # a leap by a face's size costs what about fifteen frames of a face are worth
 _OUTER_EYES = (33, 263)
 
 
@@ -145,32 +146,31 @@ def _choose(detections: Sequence[Detection], width: int, height: int) -> list[in
     most = max((len(d) for d in detections), default=0)
     if most <= 1:
         return [len(d) - 1 for d in detections]
-    n = len(detections)
-    score = np.full((n, most), -np.inf)
-    back = np.zeros((n, most), np.int64)
-    seen: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # centres and sizes where a face was last seen
-    last = -1
-    for number, detection in enumerate(detections):
-        count = len(detection)
-        if not count:
-            continue
+    # Viterbi over the faces of each frame and, last, "hidden", which keeps the place of whoever was followed until then.
+    back: list[NDArray[np.intp]] = []
+    score = np.zeros(1)
+    places: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # centres and sizes of the states; None until a face was seen
+    for detection in detections:
         centre, size = _boxes(detection)
         offset = np.linalg.norm((centre - (width / 2, height / 2)) / (width, height), axis=1)
         merit = size / min(width, height) + 0.5 * (1 - offset)
-        if seen is None:
-            score[number, :count] = merit
-        else:
-            leap = np.linalg.norm(centre[:, None] - seen[0][None], axis=2) / np.minimum(size[:, None], seen[1][None])
-            total = score[last, : len(seen[1])][None] - 10.0 * np.minimum(leap, 1.0)
-            back[number, :count] = total.argmax(1)
-            score[number, :count] = merit + total.max(1)
-        seen, last = (centre, size), number
-    out = [-1] * n
-    choice = int(score[last].argmax())
-    for number in range(last, -1, -1):
-        if len(detections[number]):
-            out[number] = choice
-            choice = int(back[number, choice])
+        if places is None:
+            back.append(np.zeros(len(size) + 1, np.intp))
+            score = np.r_[merit, 0.0] if len(size) else np.zeros(1)
+            places = (np.r_[centre, centre[:1]], np.r_[size, size[:1]]) if len(size) else None
+            continue
+        leap = np.linalg.norm(centre[:, None] - places[0][None], axis=2) / np.minimum(size[:, None], places[1][None])
+        total = score[None] - _LEAP * np.minimum(leap, 1.0)
+        hidden = int(score.argmax())
+        back.append(np.r_[total.argmax(1), hidden].astype(np.intp))
+        score = np.r_[merit + total.max(1), score[hidden]] if len(size) else score[hidden : hidden + 1]
+        places = np.r_[centre, places[0][hidden : hidden + 1]], np.r_[size, places[1][hidden : hidden + 1]]
+    out = [-1] * len(detections)
+    state = int(score.argmax())
+    for number in range(len(detections) - 1, -1, -1):
+        if state < len(detections[number]):
+            out[number] = state
+        state = int(back[number][state])
     return out
 
 
