@@ -84,7 +84,6 @@ def say(
     settings = load_settings(folder)
     width, height = parse_size(size)
     common: dict[str, Any] = {
-        "speaker": _speaker(folder, speaker),
         "fps": fps,
         "width": width,
         "height": height,
@@ -95,8 +94,9 @@ def say(
     if script is not None:
         if fit is not None:
             raise RetakeError("--fit fits one line, not a script.", "Leave it out, or render the line alone.", code="bad_option")
-        _say_script(folder, existing_file(script, "script"), common, output, as_json=as_json, quiet=quiet)
+        _say_script(folder, existing_file(script, "script"), speaker, common, output, as_json=as_json, quiet=quiet)
         return
+    common["speaker"] = _speaker(folder, speaker)
     if audio is not None:
         words = "" if transcript is None else text_or_file(transcript, "transcript")
         request = make_request(**common, text=words, audio=str(existing_file(audio, "recording")), fit=fit)
@@ -188,12 +188,14 @@ def _speaker(folder: Path, name: str | None) -> str:
     return store.load(folder, name).name
 
 
-def _say_script(folder: Path, path: Path, common: dict[str, Any], output: Path | None, *, as_json: bool, quiet: bool) -> None:
+def _say_script(folder: Path, path: Path, speaker: str | None, common: dict[str, Any], output: Path | None, *, as_json: bool, quiet: bool) -> None:
     from retake.pipeline import render_script
     from retake.script import parse_script
 
     script = parse_script(path)
-    requests = [make_request(**common, text=line.text, line_id=line.id) for line in script.lines]
+    # A line may name its own speaker; all are looked up before the first line is rendered.
+    named = {name: _speaker(folder, name) for name in {line.speaker or speaker for line in script.lines}}
+    requests = [make_request(**common, speaker=named[line.speaker or speaker], text=line.text, line_id=line.id) for line in script.lines]
     target = check_output_folder(output if output is not None else Path.cwd() / path.stem)
     started = time.monotonic()
     with working("say", folder, rounds=len(requests), quiet=quiet) as progress:
