@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from media_samples import make_sound, make_video, numbered, tone
 from PIL import Image
 
@@ -48,6 +50,25 @@ def test_sound_only(tmp_path: Path) -> None:
     assert (info.has_video, info.has_audio, info.audio_rate, info.audio_channels) == (False, True, 22050, 1)
     assert info.seconds == pytest.approx(0.5, abs=0.001)
     assert info.rate is None
+
+
+def test_cover_art_is_no_moving_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 160, 96, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(numbered(1), "rgb24").reformat(format="yuvj420p")
+        container.mux(cover.encode(frame))
+        container.mux(cover.encode(None))
+        for i in range(20):
+            piece = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            piece.sample_rate, piece.pts = 48000, 1024 * i
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode(None))
+    info = probe(path)
+    assert (info.has_video, info.has_audio) == (False, True)
 
 
 def test_missing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -201,6 +202,34 @@ def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "a.mp4", 20, frames=frames())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that a test could send to one process only")
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    """A real interrupt, at a real moment: in the middle of encoding, with the encoder's thread at work."""
+    script = f"""
+import itertools, sys, time
+import numpy as np
+from retake.domain.progress import Progress
+from retake.domain.rate import FrameRate
+from retake.media.writer import write_clip
+def frames():
+    for i in range(5000):
+        if i == 20:
+            print("at work", flush=True)
+        time.sleep(0.005)
+        yield np.full((96, 160, 3), i % 256, np.uint8)
+write_clip({str(tmp_path / "a.mp4")!r}, frames(), rate=FrameRate(25), width=160, height=96, samples=np.zeros(10, np.float32), sample_rate=48000,
+           metadata={{}}, progress=Progress(), total=5000)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "at work"
+    assert len(list(tmp_path.iterdir())) == 1
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert "KeyboardInterrupt" in errors
     assert list(tmp_path.iterdir()) == []
 
 
