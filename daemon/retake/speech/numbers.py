@@ -81,7 +81,7 @@ def year(value: int) -> str:
 
 def digits(text: str) -> str:
     """ "0147" -> "zero one four seven"; anything that is no digit is left out."""
-    return " ".join(_ONES[int(character)] for character in text if character.isdigit())
+    return " ".join(_ONES[int(character)] for character in text if character.isdecimal())
 
 
 def number(text: str) -> str:

@@ -79,6 +79,7 @@ class Context:
         return not 0 <= place < len(self.words) or bool(split(self.words[place])[2])
 
 
+_KEPT = frozenset("'-.,;:!?—…\"() ")
 _BRACKETS = str.maketrans("[]{}", "()()")  # the dictionary takes square brackets for its own notation
 
 
@@ -111,7 +112,7 @@ def _amount(value: str, plural: tuple[str, str]) -> str:
 
 def _number_in_context(text: str, context: Context) -> str:
     """Years are read in pairs, days of months as ordinals, everything else as a number."""
-    plain = text.isdigit()
+    plain = text.isdecimal()
     value = int(text) if plain and len(text) < numbers.LONGEST else -1
     before, after = context.core(-1), context.core(1)
     if plain and len(text) <= 2 and 1 <= value <= 31:
@@ -245,7 +246,7 @@ def _with_sign(core: str, context: Context) -> str | None:
         return f"hashtag {_camel(match[1])}"
     if match := re.fullmatch(r"@(\w+)", core):
         return f"at {_camel(match[1])}"
-    if match := re.fullmatch(r"(\w{1,3})&(\w{1,3})", core):
+    if match := re.fullmatch(r"([^\W\d_]{1,3})&([^\W\d_]{1,3})", core):
         return f"{_spell(match[1])} and {_spell(match[2])}"
     return None
 
@@ -270,10 +271,10 @@ def _spaced_phone(core: str, context: Context) -> bool:
     first = last = context.index
     while first > 0 and re.fullmatch(r"[+(]*\d{1,4}[)]?", context.words[first - 1]):
         first -= 1
-    while last + 1 < len(context.words) and context.core(last + 1 - context.index).isdigit() and not context.ends_clause(last - context.index):
+    while last + 1 < len(context.words) and context.core(last + 1 - context.index).isdecimal() and not context.ends_clause(last - context.index):
         last += 1
     start = context.words[first]
-    count = sum(character.isdigit() for word in context.words[first : last + 1] for character in word)
+    count = sum(character.isdecimal() for word in context.words[first : last + 1] for character in word)
     return last - first >= 2 and start.lstrip("(")[:1] in ("+", "0") and 8 <= count <= 14
 
 
@@ -304,7 +305,7 @@ def _number_like(core: str, context: Context) -> str | None:
         if over == under and over >= 10:
             return f"{numbers.cardinal(over)} {numbers.cardinal(under)}"  # fifty-fifty, twenty-twenty
         if under in FRACTIONS and over < under:
-            mixed = "and " if context.core(-1).isdigit() and not context.ends_clause(-1) else ""  # 2 1/2
+            mixed = "and " if context.core(-1).isdecimal() and not context.ends_clause(-1) else ""  # 2 1/2
             return mixed + f"{numbers.cardinal(over)} {FRACTIONS[under][0 if over == 1 else 1]}"
         return f"{numbers.cardinal(over)} over {numbers.cardinal(under)}"
     if match := _RANGE.fullmatch(core):
@@ -351,7 +352,7 @@ def _address_parts(text: str) -> str:
     }
     out: list[str] = []
     for piece in re.findall(r"\d+|[^\W\d_]+|[^\w\s]|_", text):
-        if piece.isdigit():
+        if piece.isdecimal():
             out.append(numbers.number(piece))
         elif piece.isalpha():
             short = len(piece) <= 2 or piece.lower() == "www"
@@ -391,7 +392,7 @@ def _abbreviation(core: str, context: Context) -> str | None:
             return "drive"
         return PLAIN[lower]
     if core == "St" or (lower == "st" and dotted):
-        name_before = not context.ends_clause(-1) and (context.core(-1)[:1].isupper() or context.core(-1)[:1].isdigit())
+        name_before = not context.ends_clause(-1) and (context.core(-1)[:1].isupper() or context.core(-1)[:1].isdecimal())
         return "saint" if following[:1].isupper() and not name_before else "street"
     if dotted or "." in core:
         if lower in {"mt", "ft"} and not following[:1].isupper():
@@ -400,15 +401,15 @@ def _abbreviation(core: str, context: Context) -> str | None:
             return month
         if lower == "co" and context.core(-1)[:1].isupper():
             return "company"
-        if lower in BEFORE_NUMBER and following[:1].isdigit():
+        if lower in BEFORE_NUMBER and following[:1].isdecimal():
             return BEFORE_NUMBER[lower]
         if lower in ABBREVIATIONS and lower not in {"mon", "al", "est", "fig", "gen", "rep", "col", "sen", "hon", "rev"}:
             return ABBREVIATIONS[lower].rstrip(".")
-        if lower in ABBREVIATIONS and (following[:1].isupper() or following[:1].isdigit() or lower == "al"):
+        if lower in ABBREVIATIONS and (following[:1].isupper() or following[:1].isdecimal() or lower == "al"):
             return ABBREVIATIONS[lower]
     if core in MONTHS.values():
         return None
-    if _month(core) and following[:1].isdigit() and lower not in {"may", "mar"}:
+    if _month(core) and following[:1].isdecimal() and lower not in {"may", "mar"}:
         return _month(core)
     return None
 
@@ -421,7 +422,7 @@ def _symbol(core: str, context: Context) -> str | None:
         if _is_number(before) and _is_number(after):
             return "minus" if core == "-" and context.index + 2 < len(context.words) and context.core(2) == "=" else "to"
         return "—"
-    if core == "x" and _is_number(context.core(-1)) and context.core(1)[:1].isdigit():
+    if core == "x" and _is_number(context.core(-1)) and context.core(1)[:1].isdecimal():
         return "by"
     if core == "/":
         return ""
@@ -451,11 +452,11 @@ def _pieces(core: str, context: Context) -> str | None:
     said: list[str] = []
     core = re.sub(r"(?<=\d)[*·](?=\d)", "×", core)
     for piece in _PIECES.findall(core):
-        if piece[0].isdigit():
-            single = piece.isdigit() and len(piece) >= 3 and bool(said)  # the digits of a name: "H.264"
+        if piece[0].isdecimal():
+            single = piece.isdecimal() and len(piece) >= 3 and bool(said)  # the digits of a name: "H.264"
             said.append(numbers.digits(piece) if single else numbers.number(piece))
         elif piece[0].isalpha():
-            letter = len(piece) == 1 and any(character.isdigit() for character in core)  # "b2b": said as letters
+            letter = len(piece) == 1 and any(character.isdecimal() for character in core)  # "b2b": said as letters
             said.append(str(piece).upper() if letter else SAID_AS_WORDS.get(piece, str(piece)))
         elif piece in SYMBOLS:
             said.append(SYMBOLS[piece])
@@ -472,17 +473,31 @@ def _read_core(core: str, context: Context) -> str:
     for rule in _RULES:
         said = rule(core, context)
         if said is not None:
-            return said
-    return core
+            break
+    else:
+        return core
+    if any(character.isdecimal() for character in said):  # digits inside a name that a rule passed on
+        said = " ".join(re.sub(r"\d+", _digits_in_name, said).split())
+    return said
+
+
+def _digits_in_name(match: re.Match[str]) -> str:
+    return f" {numbers.number(match[0])} "
+
+
+def _speakable(said: str) -> str:
+    """Only what the dictionary and the voice know: letters, punctuation, spaces. Small raised and broken numbers become words."""
+    out = "".join(f" {SYMBOLS[c]} " if c in "²³½¼¾" else c if c.isalpha() or c in _KEPT else " " if c.isspace() else "" for c in said)
+    return " ".join(out.split())
 
 
 def read(context: Context) -> str:
     """Spoken form of the written word at `context.index`, with the punctuation that shapes the melody. May be empty or several words."""
     word = context.words[context.index]
     opening, core, closing = split(word)
-    if core and core[-1:].isdigit() and closing[:1] in ("'", '"', "”", "’") and re.fullmatch(r"\d+['’]\d+|\d+", core) and "'" in core + closing:
+    if core and core[-1:].isdecimal() and closing[:1] in ("'", '"', "”", "’") and re.fullmatch(r"\d+['’]\d+|\d+", core) and "'" in core + closing:
         core, closing = core + closing[0], closing[1:]  # feet and inches: 5'11"
-    if opening.endswith(("'", "‘", "’")) and (core[:1].isdigit() or core.lower() in {"n"}):
+    if opening.endswith(("'", "‘", "’")) and (core[:1].isdecimal() or core.lower() in {"n"}):
         opening, core = opening[:-1], f"'{core}"  # the '80s, rock 'n' roll
     if core.startswith("(") and ")" not in core:
         opening, core = opening + "(", core[1:]
@@ -501,4 +516,4 @@ def read(context: Context) -> str:
         said += "."  # A.M needs its last full stop to be read as letters; at the end of a sentence the closing one does it
     if not said:
         return "".join(c for c in closing if c in ",.;:!?…")
-    return f"{opening}{said}{closing}".translate(_BRACKETS)
+    return _speakable(f"{opening}{said}{closing}".translate(_BRACKETS))

@@ -92,6 +92,8 @@ def _keep(character: str) -> str:
         return " "
     if character.isalpha() and not _is_latin(character):
         return " "
+    if character.isdigit() and not character.isascii() and character not in "²³":
+        return str(unicodedata.digit(character))
     return unicodedata.normalize("NFKC", character) if 0xFF00 <= ord(character) <= 0xFFEF else character
 
 
