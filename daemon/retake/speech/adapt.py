@@ -23,7 +23,7 @@ from torch import Tensor
 from retake.domain.progress import Progress
 
 from . import features
-from .hibari_net import BINS, FRAMES_PER_STEP, HOP, Spectra, VoiceNet
+from .hibari_net import BINS, FRAMES_PER_STEP, HOP, SYMBOLS, Spectra, VoiceNet, vocabulary
 from .material import PITCHED, Material, read_script, realign
 from .synthesis import Synthesiser, pulse_spectrum, render
 
@@ -40,6 +40,9 @@ REHEARSAL = (
 )
 LOSS_WINDOWS = (512, 1024, 2048)
 QUIETEST = -6.0  # natural log; magnitudes below do not count in rehearsal
+# Phones that share what a person does to them, in misaki's characters.
+PHONE_CLASSES = ("iɪeAYᵻ", "ɛæaI", "ɑɔɒʌəɐᵊɜWoOQ", "uʊ", "mnŋ", "bdɡgptkʔTɾʤʧ", "szʃʒfθhx", "vðwjlɹr")
+RARE_PHONE, RARE_CLASS = 24, 12  # frames at which a phone's own mean counts half
 WARPS = np.linspace(0.80, 1.20, 41)  # frequency axis of the person / of the base voice
 
 
@@ -88,11 +91,18 @@ class Adapted:
 
 
 def measure_pitch(material: Material) -> PitchMap:
-    """Compare the reference's pitch with the base voice's on the same words."""
-    person = np.log(material.pitch[material.pitch > PITCHED])
-    base = np.log(material.script.pitch[material.script.pitch > PITCHED])
-    if len(person) < 20:
-        return PitchMap(float(np.median(base)), float(np.median(base)), 1.0)
+    """Compare the reference's pitch with the base voice's, phone by phone: what either voices that the other does not is left out."""
+    script = material.script
+    voiced = material.heard > PITCHED
+    owner = script.index.numpy().repeat(FRAMES_PER_STEP)[voiced]
+    count = np.bincount(owner, minlength=len(script.ids))
+    mean = np.bincount(owner, np.log(material.heard[voiced]), len(script.ids)) / np.maximum(count, 1)
+    sounding = material.index.repeat(FRAMES_PER_STEP)
+    both = (material.pitch > PITCHED) & ~material.quiet & (count[sounding] > 0)
+    if both.sum() < 20:
+        centre = float(np.median(np.log(material.heard[voiced]))) if voiced.any() else np.log(200.0)
+        return PitchMap(centre, centre, 1.0)
+    person, base = np.log(material.pitch[both]), mean[sounding[both]]
     ranges = [float(np.percentile(x, 90) - np.percentile(x, 10)) for x in (person, base)]
     return PitchMap(float(np.median(base)), float(np.median(person)), float(np.clip(ranges[0] / max(ranges[1], 1e-3), 0.5, 1.5)))
 
@@ -121,9 +131,9 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     net = copy.deepcopy(base.net.voice)
     net.requires_grad_(False)
     told = torch.from_numpy(pitch.to_base(material.pitch))
-    warp = _start_from_warped(net, material, told, generator)
+    warp, offsets = _start_from_warped(net, material, told, generator)
     tape = _lay_out(material, told)
-    rehearsed = _rehearse(base, net, phonemise, pace)
+    rehearsed = _rehearse(base, net, phonemise, pace, offsets)
     trained = [parameter for part in (net.dec_in, net.dec, net.dec_norm, net.head) for parameter in part.parameters()]
     for parameter in trained:
         parameter.requires_grad_(True)
@@ -226,13 +236,15 @@ def _windows(choose: np.random.Generator, tape: _Tape, count: int, length: int) 
 
 
 @torch.no_grad()
-def _rehearse(base: Synthesiser, warped: VoiceNet, phonemise: Callable[[str], str], pace: float) -> _Tape:
-    """Rehearsal sentences at the person's pace, with what the warped base voice makes of them as the target."""
+def _rehearse(base: Synthesiser, warped: VoiceNet, phonemise: Callable[[str], str], pace: float, offsets: NDArray[np.float32]) -> _Tape:
+    """Rehearsal sentences at the person's pace; the target is what the warped base voice makes of them, corrected phone by phone."""
     script = read_script(base, [phonemise(sentence) for sentence in REHEARSAL], pace)
     content = script.content[:, script.index]
     pitch, energy = torch.from_numpy(script.pitch), torch.from_numpy(script.energy)
     spectra = warped.decode(content[None], pitch[None], energy[None])
-    teacher = torch.cat([spectra.log_harmonic[0], spectra.log_noise[0], spectra.log_free[0]])
+    track = offsets[script.sounding()][script.index.numpy()].repeat(FRAMES_PER_STEP, 0).T
+    correction = torch.from_numpy(gaussian_filter1d(track, 1.5, axis=1))
+    teacher = torch.cat([spectra.log_harmonic[0], spectra.log_noise[0], spectra.log_free[0]]) + correction.repeat(3, 1)
     return _Tape(content, pitch, energy, torch.zeros(0), torch.zeros(0), teacher.clamp(min=QUIETEST), np.ones(content.shape[-1]))
 
 
@@ -264,34 +276,55 @@ def _speak_adapted(net: VoiceNet, material: Material, pitch: PitchMap, generator
 
 
 @torch.no_grad()
-def _start_from_warped(net: VoiceNet, material: Material, told: Tensor, generator: torch.Generator) -> float:
-    """Fold a vocal-tract warp and a long-term match into the decoder's last layer; returns the warp.
+def _start_from_warped(net: VoiceNet, material: Material, told: Tensor, generator: torch.Generator) -> tuple[float, NDArray[np.float32]]:
+    """Fold a vocal-tract warp and a long-term match into the decoder's last layer.
 
     The warp is the one under which smoothed spectra of the base voice, speaking the reference's words at its times, differ
     least from the reference's once their means are removed (Lee and Rose 1996 search the same way).
+
+    Returns the warp, and what is still missing on average in each phone: (SYMBOLS, BINS) log gains.
     """
-    spectra = net.decode(material.script.content[:, torch.from_numpy(material.index)][None], told[None], torch.from_numpy(material.energy)[None])
+    index = torch.from_numpy(material.index)
+    spectra = net.decode(material.script.content[:, index][None], told[None], torch.from_numpy(material.energy)[None])
     made = render(spectra, material.pulses[None], generator)[0].numpy()
     smooth = [gaussian_filter1d(np.log(features.magnitudes(x, 1200, 1200) + 1e-4), 6.0, axis=0)[:, : len(told)] for x in (made, material.samples)]
-    loud = np.flatnonzero(~material.quiet)[::2]
+    loud = np.flatnonzero(~material.quiet)
     ours, theirs = (part[:, loud] for part in smooth)
     heard = slice(5, 250)  # 100 Hz to 5 kHz, where formants are
     errors = []
     for warp in WARPS:
-        moved = _stretch(ours, float(warp))[heard]
-        difference = moved - theirs[heard]
+        difference = _stretch(ours[:, ::3], float(warp))[heard] - theirs[heard, ::3]
         errors.append(float(np.abs(difference - difference.mean(1, keepdims=True)).mean()))
     warp = float(WARPS[int(np.argmin(errors))])
-    match = gaussian_filter1d((theirs - _stretch(ours, warp)).mean(1), 10.0).clip(-4.0, 4.0)
+    residual = theirs - _stretch(ours, warp)
+    match = gaussian_filter1d(residual.mean(1), 10.0).clip(-4.0, 4.0)
     matrix = torch.from_numpy(_stretch(np.eye(BINS), warp).astype(np.float32))
     weight, bias = net.head.weight, net.head.bias
-    for part in (0, 1, 2, 3):  # the free phase is left alone: phases do not interpolate
+    for part in range(4):  # the free phase is left alone: phases do not interpolate
         rows = slice(part * BINS, (part + 1) * BINS)
         weight[rows] = matrix @ weight[rows]
         bias[rows] = matrix @ bias[rows]
         if part != 1:
             bias[rows] += torch.from_numpy(match.astype(np.float32))
-    return warp
+    sounding = material.script.sounding()[material.index].repeat(FRAMES_PER_STEP)[loud]
+    return warp, _phone_offsets(residual - match[:, None], sounding)
+
+
+def _phone_offsets(residual: NDArray[np.floating], sounding: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean residual (BINS, frames) of each phone, drawn towards that of its class, and that towards none, the rarer it is."""
+    known = vocabulary()
+    out = np.zeros((SYMBOLS, BINS), np.float32)
+    for group in PHONE_CLASSES:
+        ids = [known[symbol] for symbol in group if symbol in known]
+        frames = np.isin(sounding, ids)
+        count = int(frames.sum())
+        common = residual[:, frames].mean(1) * (count / (count + RARE_CLASS)) if count else np.zeros(BINS)
+        for number in ids:
+            own = sounding == number
+            count = int(own.sum())
+            mean = residual[:, own].mean(1) if count else common
+            out[number] = gaussian_filter1d(common + (mean - common) * (count / (count + RARE_PHONE)), 5.0).clip(-2.5, 2.5)
+    return out
 
 
 def _stretch(spectra: NDArray[np.floating], warp: float) -> NDArray[np.floating]:

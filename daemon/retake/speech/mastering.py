@@ -47,7 +47,8 @@ def limit(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
         return samples
     reach = max(1, int(_LOOKAHEAD * rate))
     needed = maximum_filter1d(peaks, 2 * reach + 1)
-    gain = np.minimum(1.0, CEILING * 0.995 / np.maximum(needed, 1e-9))
+    # A little lower than the ceiling: four-fold oversampling still misses the tip of the sharpest peaks.
+    gain = np.minimum(1.0, CEILING * 0.98 / np.maximum(needed, 1e-9))
     window = np.hanning(2 * reach + 3)[1:-1]
     padded = np.pad(gain, reach, mode="edge")
     smooth = np.convolve(padded, window / window.sum(), "valid")

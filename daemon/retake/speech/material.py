@@ -38,6 +38,20 @@ class Script:
         """(ids,) True for phonemes and stress marks, False for pads, spaces and punctuation."""
         return ~np.isin(self.ids, gap_ids())
 
+    def sounding(self) -> NDArray[np.int64]:
+        """(ids,) the phoneme behind each id: the one that follows for a stress mark, 0 where nothing is said."""
+        known = vocabulary()
+        marks = {known["ˈ"], known["ˌ"]}
+        silent = set(gap_ids())
+        out = np.zeros(len(self.ids), np.int64)
+        following = 0
+        for place in range(len(self.ids) - 1, -1, -1):
+            own = int(self.ids[place])
+            if own not in marks:
+                following = 0 if own in silent else own
+            out[place] = following
+        return out
+
 
 @dataclass
 class Material:
@@ -45,7 +59,8 @@ class Material:
 
     samples: (frames * HOP,) at 24 kHz and the level the network speaks at. index: (steps,) id of the script that sounds.
     pitch: (frames,) Hz, 0 unvoiced. energy: (frames,). pulses: (BINS, frames) spectrum of the pulse train. quiet: (frames,) pauses.
-    cost: mean distance along the alignment.
+    heard: (script's frames,) Hz, pitch of the base voice saying the script, measured as the reference's is.
+    compared: (frames, d) alignment features. cost: mean distance along the alignment.
     """
 
     samples: NDArray[np.float32]
@@ -54,6 +69,7 @@ class Material:
     energy: NDArray[np.float32]
     pulses: Tensor
     quiet: NDArray[np.bool_]
+    heard: NDArray[np.float32]
     compared: NDArray[np.float32]
     index: NDArray[np.int64]
     cost: float = 0.0
@@ -93,17 +109,19 @@ def prepare(base: Synthesiser, samples: NDArray[np.float32], sentences: Sequence
     level = float(np.sqrt(np.mean(samples[loud] ** 2))) if loud.any() else float(np.sqrt(np.mean(samples**2)))
     samples = (samples * (TRAINING_LEVEL / max(level, 1e-6))).astype(np.float32)
     pitch = features.pitch(samples)
+    script = read_script(base, sentences)
+    spoken = _speak(base, script)
     material = Material(
         samples=samples,
-        script=read_script(base, sentences),
+        script=script,
         pitch=pitch,
         energy=features.energy(samples),
         pulses=pulse_spectrum(pitch),
         quiet=quiet,
+        heard=features.pitch(spoken),
         compared=features.alignment_features(samples),
         index=np.zeros(frames // FRAMES_PER_STEP, np.int64),
     )
-    spoken = _speak(base, material.script)
     realign(material, spoken)
     return material
 
