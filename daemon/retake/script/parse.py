@@ -30,10 +30,12 @@ _RULE = re.compile(r"[ ]{0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}
 _UNDERLINE = re.compile(r"[ ]{0,3}(?:=+|-{2,})[ \t]*")
 _HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•–]|\(?\d{1,3}[.)])[ \t]+(?=\S)")
-_QUOTE = re.compile(r"[ ]{0,3}(?:>[ ]?)+")
+_QUOTE = re.compile(r"^[ ]{0,3}(?:>[ ]?)+")
 _TABLE_RULE = re.compile(r"\|?[ \t:|-]*-{3,}[ \t:|-]*")
 _SPEAKER = re.compile(r"@([A-Za-z0-9][A-Za-z0-9_-]{0,62})[ \t]*:[ \t]*")
 _DEFINITION = re.compile(r"[ ]{0,3}\[[^\]]+\]:[ \t]+\S+.*")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!@>~|])")
+_HIDDEN = 0xE000  # private code points that stand for escaped characters while marks are taken away
 _MARKS = (
     (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), ""),  # pictures
     (re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])"), r"\1"),  # links
@@ -43,7 +45,6 @@ _MARKS = (
     (re.compile(r"(\*\*\*|\*\*|\*)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<!\w)(___|__|_)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
     (re.compile(r"~~(?=\S)(.+?)(?<=\S)~~"), r"\1"),
-    (re.compile(r"\\([\\`*_{}\[\]()#+\-.!@>~|])"), r"\1"),
 )
 
 
@@ -169,11 +170,17 @@ def _spoken(block: str) -> list[tuple[str | None, str]]:
     return [(match[1].lower(), _plain(block[match.end() :]))]
 
 
+def _hide(match: re.Match[str]) -> str:
+    return chr(_HIDDEN + ord(match[1]))
+
+
 def _plain(text: str) -> str:
     """Markdown's marks taken away, spaces single."""
     text = re.sub(r"^\[[ xX]\][ \t]+", "", text)  # a box to tick
+    text = _ESCAPED.sub(_hide, text)
     for pattern, replacement in _MARKS:
         text = pattern.sub(replacement, text)
+    text = "".join(chr(ord(c) - _HIDDEN) if _HIDDEN <= ord(c) < _HIDDEN + 128 else c for c in text)
     if text.startswith("|") and text.endswith("|"):
         text = ", ".join(cell.strip() for cell in text.strip("|").split("|") if cell.strip())
     return " ".join(text.split())

@@ -24,7 +24,7 @@ _BRACKETS = str.maketrans("[]{}", "()()")  # the dictionary takes square bracket
 
 
 def _spell(letters: str) -> str:
-    """ "uk" -> "U.K", which the pronouncing dictionary says letter by letter."""
+    """As in "uk" -> "U.K", which the pronouncing dictionary says letter by letter."""
     return ".".join(letters.upper())
 
 
@@ -41,7 +41,7 @@ def _with_sign(core: str, context: Context) -> str | None:
 
 
 def _camel(name: str) -> str:
-    """ "goodMorning_all" -> "good Morning all"."""
+    """As in "goodMorning_all" -> "good Morning all"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|_+", " ", name).strip()
 
 
