@@ -233,7 +233,11 @@ def pip(arguments: list[str], title: str, *, packages: int = 0, only_wheels: boo
 
 def run(command: list[str], folder: Path | None = None) -> int:
     """Run a command in the foreground. Ctrl-C reaches it directly, and it decides when to stop."""
-    environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # pyright would ask the network for a newer version
+    environment = {
+        **os.environ,
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # pyright would ask the network for a newer version
+        "RETAKE_CALLED_AS": subprocess.list2cmdline([Path(sys.executable).stem, sys.argv[0], "retake"]),
+    }
     with subprocess.Popen(command, cwd=folder, env=environment) as process:
         while True:
             try:

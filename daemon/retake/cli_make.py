@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -144,7 +145,8 @@ def demo(
     cli_output.print_lines(take_lines(take, finished - enrolled))
     print(f"  speaker   {report}")
     print(f"The presenter was ready after {enrolled - started:.0f} s, the take {finished - enrolled:.0f} s later.")
-    print("Say something else:  retake say \"...\" --speaker presenter   (in this environment: see 'Commands' in README.md)")
+    command = os.environ.get("RETAKE_CALLED_AS", "retake")  # bootstrap.py tells how it calls us, since `retake` is not on everybody's path
+    print(f'Say something else:  {command} say "..." --speaker {PRESENTER} -o out.mp4')
 
 
 def take_lines(take: Take, seconds: float | None = None) -> list[str]:
