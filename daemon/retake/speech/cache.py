@@ -10,9 +10,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.speech import Speech
 from retake.domain.timing import Phone, Timing, Word
-from retake.media.files import atomic
+from retake.media.files import atomic, atomic_json
+
+TIMING_FILE = "timing.json"
 
 
 class SpeechCache:
@@ -44,6 +47,21 @@ class SpeechCache:
 
     def _paths(self, key: str) -> tuple[Path, Path]:
         return self._folder / f"{key}.json", self._folder / f"{key}.safetensors"
+
+
+def save_timing(folder: Path, timing: Timing) -> None:
+    """Keep the timing of a reference's words in a speaker's folder."""
+    atomic_json(folder / TIMING_FILE, timing_to_json(timing))
+
+
+def load_timing(folder: Path) -> Timing:
+    """Read what `save_timing` wrote; raises RetakeError when it is missing or damaged."""
+    try:
+        return timing_from_json(json.loads((folder / TIMING_FILE).read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RetakeError(
+            f"The word times of '{folder.name}' cannot be read ({error}).", "Enrol the speaker again.", kind=ErrorKind.ENVIRONMENT, code="bad_timing"
+        ) from error
 
 
 def timing_to_json(timing: Timing) -> dict[str, object]:

@@ -1,0 +1,255 @@
+"""One request becomes one take: speak, move, draw, finish, measure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retake import __version__
+from retake.domain.errors import RetakeError
+from retake.domain.fingerprint import fingerprint
+from retake.domain.progress import Progress
+from retake.domain.rate import FrameRate
+from retake.domain.script import Script
+from retake.domain.speaker import Speaker
+from retake.domain.speech import Speech
+from retake.domain.take import Take, TakeRequest
+from retake.face.protocol import LipsEngine
+from retake.media.files import sha256
+from retake.media.probe import probe
+from retake.media.writer import write_clip
+from retake.motion import graph
+from retake.motion.plan import VERSION as MOTION_VERSION
+from retake.motion.plan import plan
+from retake.speakers import store as speakers
+from retake.speakers.track import load_track, track_faces
+from retake.speech.cache import SpeechCache, load_timing
+from retake.speech.conform import LEAD, TAIL, place, slot_for
+from retake.speech.protocol import VoiceEngine
+from retake.takes import finish
+from retake.takes import store as takes
+from retake.takes.measure import measure_speech
+from retake.takes.score import Reference, measure_clip
+
+# A take longer than this is a film: split the script.
+LONGEST_SECONDS = 3600.0
+
+
+@dataclass
+class Stopwatch:
+    """Seconds spent in each stage of a take, for its report."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - start, 3)
+
+
+@dataclass(frozen=True)
+class ScriptResult:
+    """Takes in the order of the script's lines, and the timeline that holds them one after another."""
+
+    takes: list[Take]
+    timeline: Path
+
+
+def voice_engine(name: str) -> VoiceEngine:
+    """The voice engine of that name; raises RetakeError naming the ones there are."""
+    if name != "embedded":
+        raise RetakeError(f"There is no voice engine '{name}'.", "Engines: embedded.", code="unknown_engine")
+    from retake.speech.embedded import EmbeddedVoice
+
+    return EmbeddedVoice()
+
+
+def lips_engine(name: str) -> LipsEngine:
+    """The lips engine of that name; raises RetakeError naming the ones there are."""
+    if name != "embedded":
+        raise RetakeError(f"There is no lips engine '{name}'.", "Engines: embedded.", code="unknown_engine")
+    from retake.face.embedded import EmbeddedLips
+
+    return EmbeddedLips()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One request and everything it is made with."""
+
+    request: TakeRequest
+    speaker: Speaker
+    voice: VoiceEngine
+    lips: LipsEngine
+    home: Path
+    progress: Progress
+
+    @property
+    def folder(self) -> Path:
+        return speakers.speaker_folder(self.home, self.speaker.name)
+
+    @property
+    def rate(self) -> FrameRate:
+        return FrameRate.parse(self.request.fps or self.speaker.rate)
+
+
+def render(request: TakeRequest, *, home: Path, output: Path | None, progress: Progress) -> Take:
+    """Make the take that `request` asks for, or find it if it was made before.
+
+    Args:
+        home: Retake's folder.
+        output: where the clip is wanted besides the store; timeline, captions, report and poster go beside it.
+
+    Raises RetakeError for everything a user can cause; then nothing is left behind.
+    """
+    speaker = speakers.load(home, request.speaker)
+    if output is not None:
+        finish.check_target(output)
+    work = _Work(request, speaker, voice_engine(request.voice_engine), lips_engine(request.lips_engine), home, progress)
+    key = _key(work)
+    take = takes.find(home, key)
+    if take is None:
+        take = _make(work, key)
+    # The same words for another line are the same take, but the timeline must name the line that was asked for.
+    take = take.model_copy(update={"request": request})
+    return take if output is None else finish.deliver(take, output)
+
+
+def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
+    """Render the lines of a script (one request each, in order) and one timeline of them, all in `output_folder`.
+
+    Lines that were rendered before come from the store, so that changing one line costs one line.
+    """
+    finish.prepare_folder(output_folder)
+    done: list[Take] = []
+    for number, request in enumerate(requests, 1):
+        done.append(render(request, home=home, output=output_folder / f"{number:03d}-{request.line_id}.mp4", progress=progress))
+    return ScriptResult(done, finish.write_script_timeline(output_folder, script.title, done))
+
+
+def _make(work: _Work, key: str) -> Take:
+    request, speaker, rate, progress = work.request, work.speaker, work.rate, work.progress
+    watch = Stopwatch()
+    progress.stage("Speaking")
+    with watch.time("speech"):
+        speech, frames = _speech(work)
+    progress.stage("Planning the movement")
+    with watch.time("motion"):
+        path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
+
+    identifier = takes.take_id(key)
+    with takes.building(work.home, identifier) as building:
+        files = finish.files_in(building)
+        width, height = request.width or speaker.width, request.height or speaker.height
+        poster = finish.PosterTap(frames // 3)
+        progress.stage("Rendering")
+        with watch.time("picture"):
+            write_clip(
+                Path(files.clip),
+                poster.through(work.lips.render(work.folder, path, speech, rate, progress)),
+                rate=rate,
+                width=width,
+                height=height,
+                samples=speech.samples,
+                sample_rate=speech.rate,
+                metadata=finish.clip_metadata(request, speaker, identifier, __version__),
+                progress=progress,
+                total=frames,
+            )
+        poster.write(Path(files.poster))
+        progress.stage("Measuring")
+        with watch.time("measure"):
+            measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
+            measured |= measure_speech(speech, request, work.folder, speaker)
+        take = Take(
+            id=identifier,
+            request=request,
+            files=finish.files_in(takes.take_folder(work.home, identifier)),
+            frames=frames,
+            rate=str(rate),
+            width=width,
+            height=height,
+            sha256=sha256(files.clip),
+            measured=measured,
+        )
+        finish.write_sidecars(files, take, speaker, speech, finish.Making(watch.seconds, _versions(work)))
+        takes.save(building, take, key, home=work.home)
+    return take
+
+
+def _speech(work: _Work) -> tuple[Speech, int]:
+    """What is heard, lasting exactly the returned number of frames."""
+    request, rate = work.request, work.rate
+    if request.audio is not None:
+        from retake.speech.recording import from_recording
+
+        return _placed_recording(from_recording(Path(request.audio), request.text or None, work.progress), request, rate)
+    spoken = _spoken(work, 1.0)
+    if request.fit is None:
+        frames = rate.frames_covering(LEAD + spoken.duration + TAIL)
+        return place(spoken, LEAD, rate.seconds(frames)), frames
+    frames = max(1, rate.frames(request.fit))
+    slot = slot_for(spoken.duration, rate.seconds(frames))
+    if abs(slot.pace - 1.0) > 0.005:
+        spoken = _spoken(work, slot.pace)
+    room = rate.seconds(frames) - spoken.duration
+    return place(spoken, max(0.0, min(slot.lead, room)), rate.seconds(frames)), frames
+
+
+def _placed_recording(spoken: Speech, request: TakeRequest, rate: FrameRate) -> tuple[Speech, int]:
+    frames = max(1, rate.frames(request.fit or spoken.duration))
+    if spoken.duration > rate.seconds(frames) + 0.5 / float(rate):
+        raise RetakeError(
+            f"The recording lasts {spoken.duration:.1f} s and {rate.seconds(frames):.1f} s are wanted.",
+            f"Give it {spoken.duration:.1f} s, or a shorter recording.",
+            code="does_not_fit",
+        )
+    return place(spoken, 0.0, rate.seconds(frames)), frames
+
+
+def _spoken(work: _Work, pace: float) -> Speech:
+    """The words as the engine says them, from the cache where they were said before."""
+    request, voice = work.request, work.voice
+    cache = SpeechCache(work.home / "cache" / "speech")
+    key = fingerprint(request.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
+    spoken = cache.get(key)
+    if spoken is None:
+        spoken = voice.speak(work.folder, request.text, seed=request.seed, pace=pace, progress=work.progress)
+        cache.put(key, spoken)
+    return spoken
+
+
+def _key(work: _Work) -> str:
+    parts = {"speaker": work.speaker.fingerprint, **_versions(work)}
+    if work.request.audio is not None:
+        probe(work.request.audio)  # names what is wrong with a missing or unreadable file
+        parts["audio"] = sha256(work.request.audio)
+    return takes.request_key(work.request, parts)
+
+
+def _versions(work: _Work) -> dict[str, str]:
+    voice, lips = work.voice, work.lips
+    return {"retake": __version__, "voice": f"{voice.name} {voice.version}", "lips": f"{lips.name} {lips.version}", "motion": MOTION_VERSION}
+
+
+def score(clip: Path, speaker: str, *, home: Path, text: str | None, progress: Progress) -> dict[str, Any]:
+    """Measure a finished clip against the speaker it shows (see `takes.score`).
+
+    Args:
+        text: what is said in it, where no report lies beside it.
+
+    Raises RetakeError for a clip without a face or that cannot be read, or an unknown speaker.
+    """
+    person = speakers.load(home, speaker)
+    folder = speakers.speaker_folder(home, speaker)
+    info = probe(clip, need_video=True)
+    progress.stage("Finding the face")
+    track = track_faces(clip, info.rate, progress, frames=info.rate.frames(info.seconds))
+    progress.stage("Measuring")
+    reference = Reference(folder, load_track(folder), load_timing(folder), person.loudness_lufs)
+    return measure_clip(clip, reference, track, text=text, progress=progress)
