@@ -23,9 +23,9 @@ VERSION = "1"  # part of cache keys: change it whenever paths change
 
 # Seconds planned at a time, and how many of them are kept before planning on from there.
 _WINDOW, _KEEP = 14.0, 7.0
-# Costs. A second of something unwanted is compared with a jump that is at the limit of being seen (1 + 3).
+# Costs. A second of something unwanted is compared with a jump that is at the limit of being seen (1 + 2).
 _JUMP = 1.0
-_VISIBLE = 3.0  # times the squared visibility of the jump
+_VISIBLE = 2.0  # times the squared visibility of the jump
 _PAUSE_ENERGY = 5.0  # a second of the liveliest frames in a pause of the speech
 _PAUSE_TALK = 2.0  # a second of frames in which the person speaks, in a pause
 _SPEECH_IDLE = 1.0  # a second of frames in which the person is silent, in speech
@@ -204,7 +204,7 @@ class _Unary:
         self._common = _AGAIN * np.exp(-np.maximum(age, 0) / _AGAIN_SECONDS) / rate
         if len(graph.blinks):
             per_step = len(graph.blinks) / max(1, int((graph.run >= 0).sum()))
-            surplus = float(np.clip(search.blinks - per_step * (position + 0.5 * _KEEP * rate), -2, 2))
+            surplus = float(np.clip(search.blinks - per_step * position, -2, 2))
             self._common[graph.blinks] += _BLINK * surplus
 
     def at(self, step: int) -> Array:
@@ -229,7 +229,7 @@ def _jump_costs(search: _Search, position: int) -> Array:
     again = _AGAIN * np.minimum(back, 3.0) + _BLINK_AGAIN * blinks_again
     again = np.where(back > 0, np.exp(-np.maximum(back, 0) / _AGAIN_SECONDS) * again, 0.0)
     # Quadratic while it can be hidden; beyond that it is seen anyway, and twice as far is not four times as bad.
-    visible = np.where(jumps.cost < 2, jumps.cost**2, 4 * jumps.cost - 4)
+    visible = np.where(jumps.cost < 1.5, jumps.cost**2, 3 * jumps.cost - 2.25)
     reused = _REUSE * np.exp(-(position - search.taken) / rate / _REUSE_SECONDS)
     cost = _JUMP + _VISIBLE * visible + again + reused + _NOISE_JUMP * search.noise.random(len(jumps))
     return cost[search.entry].astype(np.float32)
