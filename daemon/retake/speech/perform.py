@@ -19,7 +19,8 @@ from .plan import Utterance
 from .synthesis import pulse_spectrum, render
 from .voice_store import Voice
 
-GRID_LATE = 0.030  # s by which the duration grid trails the onset of energy, measured on the base voice
+# s by which the duration grid trails the sound. Measured on fricatives and closures of the base voice (docs/voice.md).
+GRID_LATE = 0.050
 SHORTEST_PAUSE = 0.08  # s; shorter gaps belong to the phones beside them
 SHORTEST_PHONE = 0.04  # s that a phone keeps when the silence beside it is measured
 EDGE_BEFORE, EDGE_AFTER = 0.05, 0.08  # s of silence kept around an utterance

@@ -79,7 +79,7 @@ class Synthesiser:
 
         Returns:
             samples (n,) at 24 kHz, and (ids,) the duration of each of `phoneme_ids(phonemes)` in steps of 25 ms (600 samples),
-            pads at both ends included; n = 600 * their sum. The grid is about 30 ms late against the onset of energy.
+            pads at both ends included; n = 600 * their sum. The grid is about 50 ms late against the sound.
         """
         durations = self.durations(phonemes, pace)
         pitch, energy = self.contours(phonemes, durations)
