@@ -60,7 +60,8 @@ def test_what_starts_like_a_list_but_is_none() -> None:
 
 
 def test_comments_front_matter_code_and_rules_are_left_out() -> None:
-    script = "---\ntitle: Film\n---\n<!-- a\nnote -->\nOne. <!-- inline --> Still one.\n\n```python\nprint('no')\n```\n\n* * *\n\nTwo.\n\n---\n\n~~~\nno\n~~~\nThree."
+    script = "---\ntitle: Film\n---\n<!-- a\nnote -->\nOne. <!-- inline --> Still one."
+    script += "\n\n```python\nprint('no')\n```\n\n* * *\n\nTwo.\n\n---\n\n~~~\nno\n~~~\nThree."
     assert texts(script) == ["One. Still one.", "Two.", "Three."]
 
 

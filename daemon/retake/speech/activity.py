@@ -10,7 +10,9 @@ Samples = NDArray[np.float32]
 STEP = 0.01  # s
 _WINDOW = 0.025  # s
 _BAND = (90.0, 7000.0)  # Hz: leaves out rumble, hum and the hiss above speech
-_DIGITAL_SILENCE = -100.0  # dB, what levels are floored at
+_DIGITAL_SILENCE = -140.0  # dB, what levels are floored at
+_SILENT = -90.0  # dB: a recording whose loudest parts are quieter holds nothing
+_RANGE = 75.0  # dB below the loudest step from which a step is as good as digital silence, which tells nothing about noise
 
 
 def levels(samples: Samples, rate: int) -> NDArray[np.float32]:
@@ -30,7 +32,7 @@ def levels(samples: Samples, rate: int) -> NDArray[np.float32]:
         block = starts[low : low + 4096]
         frames = padded[block[:, None] + np.arange(length)[None]] * window
         power = (np.abs(np.fft.rfft(frames, axis=1)[:, band]) ** 2).sum(1) * scale
-        out[low : low + len(block)] = 10.0 * np.log10(np.maximum(power, 1e-10))
+        out[low : low + len(block)] = 10.0 * np.log10(np.maximum(power, 1e-14))
     return np.maximum(out, _DIGITAL_SILENCE)
 
 
@@ -38,13 +40,14 @@ def noise_and_speech(level: NDArray[np.float32]) -> tuple[float, float]:
     """Noise floor and level of the loud parts in dB. Digital silence does not count as the floor."""
     if not len(level):
         return _DIGITAL_SILENCE, _DIGITAL_SILENCE
-    heard = level[level > _DIGITAL_SILENCE + 1.0]  # digital silence tells nothing about the noise of the rest
+    heard = level[level > max(_DIGITAL_SILENCE + 1.0, float(level.max()) - _RANGE)]
     if not len(heard):
         return _DIGITAL_SILENCE, _DIGITAL_SILENCE
     # A twentieth of the recording, but one second at most: a short sentence in a long recording counts.
     loudest = max(1, min(len(heard) // 20, round(1.0 / STEP)))
     speech = float(np.partition(heard, -loudest)[-loudest])
     floor = float(np.percentile(heard if len(heard) > 0.3 * len(level) else level, 5))
+    floor = max(floor, speech - _RANGE)
     return min(floor, speech), speech
 
 
@@ -58,7 +61,7 @@ def active(samples: Samples, rate: int) -> NDArray[np.bool_]:
     if not len(level):
         return np.zeros(0, np.bool_)
     floor, speech = noise_and_speech(level)
-    if speech < -75.0:
+    if speech < _SILENT:
         return np.zeros(len(level), np.bool_)
     threshold = floor + float(np.clip(0.25 * (speech - floor), 5.0, 16.0))
     threshold = max(threshold, speech - 45.0)
