@@ -121,5 +121,5 @@ def _bring(image: Image, points: Array, places: Array, iod: float) -> Image:
     plate = ThinPlate(goal, np.full(len(goal), 1e-3))
     box = Box(0, 0, width, height)
     step = max(4.0, MIX_STEP * iod)
-    nodes = plate.grid(box, step) @ plate.solve(np.concatenate([points[used], border]) - goal)
+    nodes = plate.at_grid(plate.solve(np.concatenate([points[used], border]) - goal), box, step)
     return pull(image, enlarge(nodes, step, box), 0, 0)

@@ -18,6 +18,7 @@ FACE_STEP = 0.08  # grid of the jaw's warp
 MOUTH_STEP = 0.03  # grid of the mouth's warp: has to resolve the lips
 FADE = 0.2  # over which the jaw's warp ends
 FEATHER = 0.11
+STILL = 0.03  # pixels
 # Lips are met as exactly as the arithmetic allows; the detector's noise along jaw and cheeks is smoothed.
 _LIP_SLACK, _JAW_SLACK, _PIN_SLACK = 2e-5, 5e-4, 1e-3
 
@@ -49,29 +50,32 @@ class Compositor:
         if min(face.width, face.height) < 16:
             return image
         plate = ThinPlate(places, _SLACK)
-        lower = self._move_jaw(image, background.points - places, plate, face, iod)
+        both = plate.solve(np.concatenate([background.points - places, self.bank.points[mouth] - places], 1))
+        lower = self._move_jaw(image, both[:, :2], plate, face, iod)
         part = box_around(places[_OUTLINE], 0.12 * iod, 0.12 * iod, 0.12 * iod, 0.12 * iod).inside(width, height)
         part = Box(part.left - face.left, part.top - face.top, part.width, part.height).inside(face.width, face.height)
         if min(part.width, part.height) >= 8:
             box = Box(part.left + face.left, part.top + face.top, part.width, part.height)
-            patch = self._bring_mouth(mouth, places, plate, box, iod)
+            patch = self._bring_mouth(mouth, both[:, 2:], plate, box, iod)
             under = part.cut(lower)
             part.cut(lower)[...] = self._blend(patch, under.astype(np.uint8), places[_OUTLINE] - (box.left, box.top), iod)
         face.cut(image)[...] = lower
         return image
 
-    def _move_jaw(self, image: Image, moved: NDArray[np.float32], plate: ThinPlate, face: Box, iod: float) -> Image:
+    def _move_jaw(self, image: Image, coefficients: NDArray[np.float32], plate: ThinPlate, face: Box, iod: float) -> Image:
         step = max(2.0, FACE_STEP * iod)
-        nodes = plate.grid(face, step) @ plate.solve(moved)
+        nodes = plate.at_grid(coefficients, face, step)
         shift = enlarge(nodes, step, face) * fade_to_border(face, (image.shape[1], image.shape[0]), FADE * iod)
-        shift[np.abs(shift).max(2) < 0.03] = 0  # what does not move stays as it was, to the bit
+        across, down = cv2.split(shift)
+        moves = np.maximum(np.abs(across), np.abs(down)) > STILL
+        shift *= moves[..., None]  # what does not move stays as it was, to the bit
         return pull(image, shift, face.left, face.top)
 
-    def _bring_mouth(self, mouth: int, places: NDArray[np.float32], plate: ThinPlate, box: Box, iod: float) -> Image:
+    def _bring_mouth(self, mouth: int, coefficients: NDArray[np.float32], plate: ThinPlate, box: Box, iod: float) -> Image:
         step = max(1.5, MOUTH_STEP * iod)
         source = self.bank.box(mouth)
-        nodes = plate.grid(box, step) @ plate.solve(self.bank.points[mouth] - places)
-        return pull(self.bank.crop(mouth), enlarge(nodes, step, box), box.left - source.left, box.top - source.top)
+        nodes = plate.at_grid(coefficients, box, step)
+        return pull(self.bank.crop(mouth), enlarge(nodes, step, box), box.left - source.left, box.top - source.top, fine=True)
 
     def _blend(self, patch: Image, under: Image, outline: NDArray[np.float32], iod: float) -> Image:
         mask = soft_mask(outline, under.shape[:2], FEATHER * iod)

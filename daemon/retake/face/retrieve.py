@@ -54,7 +54,7 @@ class Retriever:
         self._features = _features(bank.shapes - self._middle)
         self._gap = lip_gap(bank.shapes)
         self._rotation = bank.rotations.reshape(len(bank), 9)
-        self._looks = (bank.looks / np.sqrt(bank.looks.shape[1])).astype(np.float32)
+        self._looks = bank.looks
         following = np.minimum(np.arange(len(bank)) + 1, len(bank) - 1)
         near = bank.frames[following] - bank.frames <= 1
         self._next = np.where(near, following, np.arange(len(bank)))
@@ -76,7 +76,8 @@ class Retriever:
     def change(self, before: NDArray[np.integer], after: NDArray[np.integer]) -> Array:
         """Cost of showing mouth `after` (b,) when `before` (a,) was shown: (a, b)."""
         following = self._next[before]
-        look = np.minimum(_squared(self._looks[before], self._looks[after]), _squared(self._looks[following], self._looks[after]))
+        new = self._looks[after][None]
+        look = np.minimum(((self._looks[before][:, None] - new) ** 2).sum(2), ((self._looks[following][:, None] - new) ** 2).sum(2))
         cost = CHANGE + LOOK * look
         same = (after[None] == before[:, None]) | (after[None] == following[:, None])
         return np.where(same, 0, cost).astype(np.float32)
