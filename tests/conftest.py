@@ -78,7 +78,7 @@ def guarded_environment(home: Path, log: Path) -> dict[str, str]:
     return environment
 
 
-def run_retake(arguments: list[str], home: Path, *, log: Path, timeout: float = 900.0) -> subprocess.CompletedProcess[str]:
+def run_retake(arguments: list[str], home: Path, *, log: Path, timeout: float = 3000.0) -> subprocess.CompletedProcess[str]:
     """Run a command of Retake in a process of its own that cannot reach the network."""
     command = [sys.executable, "-m", "retake", *arguments]
     return subprocess.run(command, env=guarded_environment(home, log), capture_output=True, text=True, timeout=timeout, check=False)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +48,9 @@ def test_a_take_has_everything_and_is_found_again(copy_of_presenter_home: Path, 
     report = json.loads((clip.parent / "öut.json").read_text(encoding="utf-8"))
     assert "nobody's likeness" in json.dumps(report)  # the consent statement goes with every take
 
-    started = time.monotonic()
     again = say(copy_of_presenter_home, LINE, "--fps", "29.97", log=log)
     assert again["cached"] is True
     assert again["sha256"] == take["sha256"]
-    assert time.monotonic() - started < 15
 
     done = run_retake(["takes", "--json"], copy_of_presenter_home, log=log)
     assert [entry["take"]["id"] for entry in json.loads(done.stdout)["takes"]] == [take["id"]]

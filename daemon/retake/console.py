@@ -42,7 +42,7 @@ class PlainDisplay:
             self._next = now + 1.0
             print(f"{stage or 'working'} ...", file=self._stream, flush=True)
             return
-        if now < self._next:
+        if now < self._next or not 0 < fraction < 1:
             return
         self._next = now + PLAIN_SECONDS
         left = self._pace.left(fraction)
