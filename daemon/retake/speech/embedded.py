@@ -28,7 +28,8 @@ from . import features
 from .adapt import Settings, adapt
 from .hearing import heard_phonemes
 from .hibari_net import BINS, HOP, RATE
-from .mastering import loudness, master
+from .loudness import SILENT, loudness
+from .mastering import master
 from .material import Material, prepare
 from .perform import Spoken, perform, room_tone
 from .plan import BETWEEN_PARAGRAPHS, BETWEEN_PIECES, plan
@@ -119,6 +120,7 @@ def enrol(
     adapted = adapt(base, material, _phonemise, settings, progress)
     room, noise = _room(material)
     weights = pack(adapted.net, room)
+    level = loudness(clean, RATE)
     profile = VoiceProfile(
         engine=NAME,
         engine_version=VERSION,
@@ -134,7 +136,7 @@ def enrol(
         steps=settings.steps,
         first_loss=adapted.first_loss,
         last_loss=adapted.last_loss,
-        loudness_lufs=loudness(clean, RATE),
+        loudness_lufs=level if level > SILENT else None,
         bandwidth_hz=features.bandwidth(samples, rate),
         noise_db=noise,
         weights_sha256=hashlib.sha256(weights).hexdigest(),

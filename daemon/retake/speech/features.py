@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.ndimage import binary_closing, binary_dilation, gaussian_filter1d, median_filter
 
+from . import recognise
 from .hibari_net import HOP, RATE
 
 Samples = NDArray[np.float32]
@@ -20,8 +21,7 @@ PITCH_LOW, PITCH_HIGH = 60.0, 500.0  # Hz, of talking adults and children
 VOICED_FROM = 0.2  # detector's confidence
 BRIDGED = 14  # frames of unvoiced sound that the contour runs through
 EXTENDED = 2  # frames before and after
-RECOGNISER_RATE = 16000
-RECOGNISER_FRAME = 0.02  # s
+DETECTOR_RATE = 16000
 
 
 def mel_bank(bins: int, bands: int, low: float, high: float) -> NDArray[np.float32]:
@@ -66,11 +66,11 @@ def pitch(samples: Samples) -> NDArray[np.float32]:
     import soxr
 
     count = frames_of(samples)
-    low = soxr.resample(samples, RATE, RECOGNISER_RATE).astype(np.float32)
+    low = soxr.resample(samples, RATE, DETECTOR_RATE).astype(np.float32)
     peak = float(np.abs(low).max(initial=0.0))
     if peak < 1e-4 or count == 0:
         return np.zeros(count, np.float32)
-    found = _pitch_detector().detect(low / peak * 0.7, RECOGNISER_RATE, PITCH_LOW, PITCH_HIGH)
+    found = _pitch_detector().detect(low / peak * 0.7, DETECTOR_RATE, PITCH_LOW, PITCH_HIGH)
     sure = found.confidence >= 0.5
     if not sure.any():
         return np.zeros(count, np.float32)
@@ -112,26 +112,13 @@ def alignment_features(samples: Samples) -> NDArray[np.float32]:
     slopes = np.gradient(gaussian_filter1d(cepstra, 1.0, axis=1), axis=1)
     both = np.concatenate([cepstra, slopes])
     both = (both - both.mean(1, keepdims=True)) / (both.std(1, keepdims=True) + 1e-5)
-    posteriors, blank = phone_posteriors(samples)
-    soft = np.sqrt(posteriors)
-    soft[:, blank] *= 0.3  # silence and "same as before" look alike to the recogniser: little evidence
+    soft = np.sqrt(recognise.posteriors(samples, RATE))
+    soft[:, recognise.BLANK] *= 0.3  # silence and "same as before" look alike to the recogniser: little evidence
     soft = gaussian_filter1d(soft, 1.0, axis=0)
-    at = np.clip((np.arange(count) * (HOP / RATE / RECOGNISER_FRAME)).astype(np.int64), 0, len(soft) - 1)
+    at = np.clip((np.arange(count) * (HOP / RATE / recognise.FRAME)).astype(np.int64), 0, len(soft) - 1)
     loudness = np.maximum(level(samples), -60.0)
     loudness = (loudness - loudness.mean()) / (loudness.std() + 1e-3)
     return np.concatenate([both.T * 0.35, soft[at] * 4.0, loudness[:, None]], 1).astype(np.float32)
-
-
-def phone_posteriors(samples: Samples) -> tuple[NDArray[np.float32], int]:
-    """(frames of 20 ms, symbols) probabilities of the phone recogniser, and the column of its blank."""
-    import soxr
-
-    recogniser = phone_recogniser()
-    low = soxr.resample(samples, RATE, RECOGNISER_RATE).astype(np.float32)
-    low *= 0.7 / max(1e-6, float(np.abs(low).max(initial=0.0)))
-    feeds = {"waveform": low[None], "waveform_lengths": np.array([len(low)], np.int64)}
-    log_probabilities = recogniser.session.run(["log_probs", "out_lengths"], feeds)[0][0]
-    return np.exp(log_probabilities).astype(np.float32), int(recogniser.blank_id)
 
 
 def bandwidth(samples: Samples, rate: int) -> float:
@@ -149,14 +136,6 @@ def bandwidth(samples: Samples, rate: int) -> float:
     peak = spectrum[(frequency > 100) & (frequency < 3000)].max()
     above = np.flatnonzero(spectrum > peak - 65.0)
     return float(frequency[above[-1]]) if len(above) else 0.0
-
-
-@lru_cache(maxsize=1)
-def phone_recogniser() -> Any:
-    """hama's phone recogniser (its weights come with the package)."""
-    import hama
-
-    return hama.ASRModel()
 
 
 @lru_cache(maxsize=1)

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
-from . import features
-from .hibari_net import HOP, RATE, vocabulary
+from retake.domain.phones import VOWELS
 
-# The recogniser writes IPA; hibari one character a sound. Longer spellings first.
-_TO_MISAKI = (
-    ("t͡ʃ", "ʧ"), ("tʃ", "ʧ"), ("d͡ʒ", "ʤ"), ("dʒ", "ʤ"), ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("oʊ", "O"), ("əʊ", "O"), ("ɔɪ", "Y"),
-    ("ɝ", "ɜɹ"), ("ɚ", "əɹ"), ("hw", "w"), ("g", "ɡ"), ("ɫ", "l"), ("ɾ", "T"), ("ɨ", "ɪ"), ("r", "ɹ"), ("e", "A"), ("o", "O"),
-    ("a", "ɑ"), ("y", "u"), ("ø", "ɜɹ"), ("œ", "ʌ"), ("ʁ", "ɹ"),
-)  # fmt: skip
-_VOWEL = re.compile("[ɑæəʌɔWIɛɜAɪiOYʊuᵊᵻ]")
+from . import features, recognise
+from .hibari_net import HOP, RATE
+
+# The sound that hibari's alphabet has for each of ours.
+_TO_MISAKI = {
+    "AA": "ɑ", "AE": "æ", "AH": "ə", "AO": "ɔ", "AW": "W", "AY": "I", "EH": "ɛ", "ER": "ɜɹ", "EY": "A", "IH": "ɪ", "IY": "i", "OW": "O", "OY": "Y",
+    "UH": "ʊ", "UW": "u", "B": "b", "CH": "ʧ", "D": "d", "DH": "ð", "F": "f", "G": "ɡ", "HH": "h", "JH": "ʤ", "K": "k", "L": "l", "M": "m", "N": "n",
+    "NG": "ŋ", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
+}  # fmt: skip
 _PAUSE = 0.25  # s of silence that ends a stretch
 _SHORTEST = 0.25  # s of speech worth recognising
 
 
 def heard_phonemes(samples: NDArray[np.float32]) -> list[str]:
     """One string of misaki phonemes for each stretch of speech between pauses (24 kHz). About one phone in five is wrong."""
-    recogniser = features.phone_recogniser()
     out: list[str] = []
     for start, end in _stretches(features.quiet(samples)):
-        low = soxr.resample(samples[start * HOP : end * HOP], RATE, features.RECOGNISER_RATE).astype(np.float32)
-        heard = recogniser(low * (0.7 / max(1e-6, float(np.abs(low).max(initial=0.0)))), features.RECOGNISER_RATE)
-        words = [_misaki(word) for word in heard.word_phoneme_text.split("|")]
-        said = " ".join(word for word in words if word)
-        if said:
-            out.append(f"{said}.")
+        words, _ = recognise.decode(recognise.posteriors(samples[start * HOP : end * HOP], RATE))
+        if words:
+            out.append(" ".join(_misaki(word) for word in words) + ".")
     return out
 
 
-def _misaki(word: str) -> str:
-    sound = "".join(word.split())
-    for ipa, misaki in _TO_MISAKI:
-        sound = sound.replace(ipa, misaki)
-    known = vocabulary()
-    sound = "".join(symbol for symbol in sound if symbol in known)
-    vowel = _VOWEL.search(sound)  # a word without stress would be spoken as if it were a function word
-    return f"{sound[: vowel.start()]}ˈ{sound[vowel.start() :]}" if vowel else sound
+def _misaki(word: list[str]) -> str:
+    """One word; its first vowel carries the stress, since a word without would be spoken as if it were a function word."""
+    stressed = next((place for place, phone in enumerate(word) if phone in VOWELS), -1)
+    return "".join(("ˈ" if place == stressed else "") + _TO_MISAKI[phone] for place, phone in enumerate(word))
 
 
 def _stretches(quiet: NDArray[np.bool_]) -> list[tuple[int, int]]:
