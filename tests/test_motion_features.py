@@ -81,7 +81,7 @@ def test_speaking_follows_the_timing() -> None:
 def test_thumbnails_are_small_and_keep_the_shape_of_the_picture() -> None:
     wide = [np.full((90, 160, 3), value, np.uint8) for value in (0, 200)]
     small = thumbnails(iter(wide))
-    assert small.shape == (2, 36, 64) and small.dtype == np.uint8 and small[1].min() >= 199
+    assert small.shape == (2, 27, 48) and small.dtype == np.uint8 and small[1].min() >= 199
     assert thumbnails([]).shape[0] == 0
 
 

@@ -80,6 +80,20 @@ def test_other_rates_keep_the_natural_speed(graph: MotionGraph, rate: FrameRate,
             assert set(np.diff(stretch)) <= {int(np.floor(ratio)), int(np.ceil(ratio))}
 
 
+@pytest.mark.parametrize(("fast", "rate"), [(FrameRate(60000, 1001), NTSC), (FrameRate(50), PAL), (FrameRate(60), FrameRate(60))])
+def test_fast_references_keep_the_natural_speed(fast: FrameRate, rate: FrameRate) -> None:
+    track, small = reference(10, rate=fast, cuts=(231,))
+    graph = motion.build(track, small)
+    assert graph.stride == 2 and list(graph.cuts) == [231]
+    frames = rate.frames(30.0)
+    path = plan(graph, None, frames, rate, 1)
+    assert len(path) == frames and path.source.max() < len(track)
+    ratio = float(fast) / float(rate)
+    moved = steps(path)
+    assert np.isin(moved, (int(np.floor(ratio)), int(np.ceil(ratio)))).mean() > 0.98
+    assert not ((path.source[:-1] < 231) & (path.source[1:] >= 231) & (path.other[1:] < 0) & (path.other[:-1] < 0)).any()
+
+
 def test_the_same_seed_gives_the_same_path_and_another_seed_another(graph: MotionGraph) -> None:
     said = speech(30, ((4, 5), (12, 13)))
     one, two = plan(graph, said, 750, PAL, 7), plan(graph, said, 750, PAL, 7)

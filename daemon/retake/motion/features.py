@@ -17,7 +17,7 @@ from retake.face.canonical import MOUTH, RIGID
 
 Array = NDArray[np.float32]
 
-THUMBNAIL = 64  # longest side of the pictures that are compared
+THUMBNAIL = 48  # longest side of the pictures that are compared
 _BROWS = (70, 105, 107, 336, 334, 300)
 _POSE = RIGID + _BROWS
 _OUTER_EYES = (33, 263)
@@ -50,9 +50,21 @@ class Features:
     energy: Array
     blinks: NDArray[np.int32]
 
+    def every(self, stride: int) -> Features:
+        """Features of every `stride`-th frame; a frame whose followers up to the next belong to another stretch belongs to none. Cuts stay."""
+        if stride == 1:
+            return self
+        whole = len(self.run) // stride
+        pick = slice(0, whole * stride, stride)
+        blocks = self.run[: whole * stride].reshape(whole, stride)
+        run = np.where((blocks == blocks[:, :1]).all(1), blocks[:, 0], -1).astype(np.int32)
+        blinks = np.unique(np.minimum(self.blinks // stride, whole - 1)).astype(np.int32)
+        rest = (self.pose[pick], self.velocity[pick], self.gaze[pick], self.lids[pick], self.grey[pick])
+        return Features(*rest, run=run, cuts=self.cuts, activity=self.activity[pick], energy=self.energy[pick], blinks=blinks)
+
 
 def thumbnails(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Small grey pictures of whole frames: (n, h, w) with a longest side of 64. Frames are RGB and read one at a time."""
+    """Small grey pictures of whole frames: (n, h, w) with a longest side of 48. Frames are RGB and read one at a time."""
     from PIL import Image
 
     out: list[NDArray[np.uint8]] = []

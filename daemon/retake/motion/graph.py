@@ -27,6 +27,7 @@ FOLDER, FILE = "motion", "graph.safetensors"
 FORMAT = 1
 # Limits are widened step by step until the take can use this much of the reference; jumps cost the more the worse they are.
 _COVER = 0.7
+_FINEST = 30.0  # frames a second at which jumps are looked for
 _RELAX = (1.0, 1.4, 2.0, 3.0, 4.5, 7.0, float("inf"))
 
 
@@ -34,14 +35,20 @@ _RELAX = (1.0, 1.4, 2.0, 3.0, 4.5, 7.0, float("inf"))
 class MotionGraph:
     """Frames of a reference (n) and jumps between them.
 
-    rate: of the reference. run: (n,) number of the unbroken stretch of each frame, -1 without a face. open: (n,) True for frames from which every
-    other open frame can be reached; paths stay on them and on what follows a jump. least_run: frames that follow every jump.
+    Fast references (50, 60 frames a second) are thinned out: the graph's n frames are every `stride`-th of the reference's `frames`.
+
+    rate: of the graph's frames. cuts: in frames of the reference; everything else counts the graph's frames.
+    run: (n,) number of the unbroken stretch of each frame, -1 without a face.
+    open: (n,) True for frames from which every other open frame can be reached; paths stay on them and on what follows a jump.
+    least_run: frames that follow every jump.
     activity: (n,) 1 where the person speaks; energy: (n,) rank of movement, 0..1; lids: (n,) 0 open .. 1 closed; blinks: frames of blinks.
     step_pose, step_grey: (3,) median, 90th and 99th percentile of the natural change from frame to frame (percent of the inter-ocular
     distance, grey levels). relax: by how much the limits had to be widened.
     """
 
     rate: FrameRate
+    stride: int
+    frames: int
     run: NDArray[np.int32]
     open: NDArray[np.bool_]
     least_run: int
@@ -67,7 +74,14 @@ class MotionGraph:
         tensors: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
         tensors |= {f"jump_{name}": getattr(self.jumps, name) for name in _JUMPS}
         tensors["open"] = self.open.astype(np.uint8)
-        about = {"format": FORMAT, "rate": str(self.rate), "least_run": self.least_run, "relax": None if np.isinf(self.relax) else self.relax}
+        about = {
+            "format": FORMAT,
+            "rate": str(self.rate),
+            "stride": self.stride,
+            "frames": self.frames,
+            "least_run": self.least_run,
+            "relax": None if np.isinf(self.relax) else self.relax,
+        }
         path = folder / FOLDER / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as beside:
@@ -89,8 +103,11 @@ def build(track: FaceTrack, small: NDArray[np.uint8], timing: Timing | None = No
 
     Raises RetakeError when no stretch of the reference is long enough to move along.
     """
-    features = measured.measure(track, small, timing)
-    rate = float(track.rate)
+    stride = max(1, round(float(track.rate) / _FINEST))
+    features = measured.measure(track, small, timing).every(stride)
+    n = len(features.run)
+    exact = FrameRate.from_fraction(track.rate.fraction / stride)
+    rate = float(exact)
     longest = int(np.bincount(features.run[features.run >= 0]).max(initial=0)) if (features.run >= 0).any() else 0
     least_run = max(1, min(round(LEAST_RUN * rate), longest // 4))
     if longest < 1.0 * rate:
@@ -100,13 +117,13 @@ def build(track: FaceTrack, small: NDArray[np.uint8], timing: Timing | None = No
             code="reference_too_broken",
         )
     usable = int((features.run >= 0).sum())
-    jumps, free, relax = find_jumps(features, rate, least_run, _RELAX[0]), np.zeros(len(track), bool), _RELAX[0]
+    jumps, free, relax = find_jumps(features, rate, least_run, _RELAX[0]), np.zeros(n, bool), _RELAX[0]
     for relax in _RELAX:
         jumps = find_jumps(features, rate, least_run, relax)
         free = _largest_component(features.run, jumps, least_run)
         if free.sum() >= _COVER * usable:
             break
-    inside = free[jumps.source] & free[np.minimum(jumps.target + least_run - 1, len(track) - 1)] if len(jumps) else np.zeros(0, bool)
+    inside = free[jumps.source] & free[np.minimum(jumps.target + least_run - 1, n - 1)] if len(jumps) else np.zeros(0, bool)
     if not inside.any():
         raise RetakeError(
             "The reference offers no way to continue beyond its end.", "Use a longer reference in which the person sits still.", code="no_motion"
@@ -116,7 +133,9 @@ def build(track: FaceTrack, small: NDArray[np.uint8], timing: Timing | None = No
         np.percentile(np.linalg.norm(np.diff(v, axis=0), axis=1)[joined], (50, 90, 99)).astype(np.float32) for v in (features.pose, features.grey)
     ]
     return MotionGraph(
-        rate=track.rate,
+        rate=exact,
+        stride=stride,
+        frames=len(track),
         run=features.run,
         open=free,
         least_run=least_run,
@@ -146,7 +165,8 @@ def load(folder: Path) -> MotionGraph:
             jumps = Jumps(**{name: file.get_tensor(f"jump_{name}") for name in _JUMPS})
             free = file.get_tensor("open").astype(bool)
         relax = float("inf") if about["relax"] is None else float(about["relax"])
-        return MotionGraph(FrameRate.parse(about["rate"]), open=free, least_run=int(about["least_run"]), jumps=jumps, relax=relax, **arrays)
+        rate, stride, frames, least_run = FrameRate.parse(about["rate"]), int(about["stride"]), int(about["frames"]), int(about["least_run"])
+        return MotionGraph(rate, stride, frames, open=free, least_run=least_run, jumps=jumps, relax=relax, **arrays)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RetakeError(
             f"The motion graph of '{folder.name}' cannot be read ({error}).",

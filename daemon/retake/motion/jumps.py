@@ -64,9 +64,10 @@ def find_jumps(features: Features, rate: float, least_run: int, relax: float) ->
     natural = [_natural(values, features.run, low, high) for values, low, high in groups]
     leap = max(span + 1, round(LEAST_LEAP * rate))
     found: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.floating], Array, Array]] = []
-    sources = np.flatnonzero(leaves)
-    for begin in range(0, len(sources), _ROWS):
-        rows = sources[begin : begin + _ROWS]
+    for begin in range(0, n - span, _ROWS):
+        rows = np.arange(begin, min(begin + _ROWS, n - span))
+        if not leaves[rows].any():
+            continue
         cost = np.zeros((len(rows), n), np.float32)
         worst = np.zeros((len(rows), n), np.float32)
         measured: list[Array] = []
@@ -79,7 +80,7 @@ def find_jumps(features: Features, rate: float, least_run: int, relax: float) ->
         cost = np.sqrt(cost / len(groups)) * 0.5 + worst * 0.5
         same = features.run[rows][:, None] == features.run[None]
         near = same & (np.abs(rows[:, None] + 1 - frames[None]) < leap)
-        allowed = arrives[None] & ~near & (worst <= relax)
+        allowed = leaves[rows][:, None] & arrives[None] & ~near & (worst <= relax)
         r, c = np.nonzero(allowed)
         found.append((rows[r], c, cost[r, c], measured[0][r, c], measured[1][r, c]))
     if not found:
@@ -123,20 +124,20 @@ def _natural(values: Array, run: NDArray[np.int32], low: float, high: float) -> 
 def _seam(values: Array, rows: NDArray[np.intp], span: int) -> Array:
     """(len(rows), n) mean distance between the frames after `rows` and those from each target on, over a transition of `span` frames.
 
-    Targets near the end see their missing frames as equal to the last ones; they are not allowed as targets anyway.
+    Rows are consecutive. Targets too near the end of the reference for a whole transition are infinitely far; they are not allowed anyway.
     """
     n = len(values)
-    needed = np.unique(np.minimum(rows[:, None] + 1 + np.arange(span)[None], n - 1))
-    squares = (values.astype(np.float64) ** 2).sum(1)
-    product = values[needed] @ values.T
-    distance = np.sqrt(np.maximum(squares[needed][:, None] + squares[None] - 2 * product, 0)).astype(np.float32)
-    place = np.full(n, -1)
-    place[needed] = np.arange(len(needed))
-    total = np.zeros((len(rows), n), np.float32)
-    for k in range(span):
-        columns = np.minimum(np.arange(n) + k, n - 1)
-        total += distance[place[np.minimum(rows + 1 + k, n - 1)]][:, columns]
-    return (total / span).astype(np.float32)
+    begin, end = int(rows[0]) + 1, int(rows[-1]) + 1 + span
+    old = values[begin:end]
+    squares = (values**2).sum(1)
+    distance = squares[begin:end, None] + squares[None] - 2 * (old @ values.T)
+    distance = np.sqrt(np.maximum(distance, 0, out=distance), out=distance)
+    total = np.full((len(rows), n), np.inf, np.float32)
+    inner = n - span + 1
+    total[:, :inner] = distance[: len(rows), :inner]
+    for k in range(1, span):
+        total[:, :inner] += distance[k : k + len(rows), k : k + inner]
+    return total / np.float32(span)
 
 
 def _thin(source: NDArray[np.intp], target: NDArray[np.intp], cost: Array, n: int, rate: float) -> NDArray[np.intp]:

@@ -245,7 +245,7 @@ def _remember(search: _Search, position: int, path: NDArray[np.int64], jumps: li
 
 
 def _to_rate(graph: MotionGraph, shown: NDArray[np.int64], taken: list[tuple[int, int]], frames: int, rate: FrameRate) -> MotionPath:
-    """From steps at the reference's rate to frames of the take: the nearest step, and the share of the other side during a transition."""
+    """From steps at the graph's rate to frames of the take: the nearest step, and the share of the other side during a transition."""
     other = np.full(len(shown), -1, np.int64)
     begin = np.full(len(shown), -1, np.int64)  # step at which the transition of each step began
     length = np.ones(len(shown), np.int64)
@@ -254,16 +254,17 @@ def _to_rate(graph: MotionGraph, shown: NDArray[np.int64], taken: list[tuple[int
         other[step : step + span] = graph.jumps.source[jump] + 1 + np.arange(span)
         begin[step : step + span] = step
         length[step : step + span] = graph.jumps.length[jump]
-    ratio = graph.rate.fraction / rate.fraction
     # Exact integers: a float would be a frame off after hours, and this also rounds halves the same way everywhere.
+    ratio = graph.rate.fraction * graph.stride / rate.fraction
     numbers = np.arange(frames, dtype=np.int64)
-    nearest = (2 * numbers * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)
+    fine = (2 * numbers * ratio.numerator + ratio.denominator) // (2 * ratio.denominator)  # nearest frame at the reference's own rate
+    nearest, within = fine // graph.stride, fine % graph.stride
     share = np.zeros(frames)
     mixed = other[nearest] >= 0
-    phase = (numbers * float(ratio) - begin[nearest] + 1) / (length[nearest] + 1)
+    phase = (numbers * float(ratio) / graph.stride - begin[nearest] + 1) / (length[nearest] + 1)
     phase = np.clip(phase, 0, 1)
     share[mixed] = (phase * phase * (3 - 2 * phase))[mixed]  # of the new side
-    new, old = shown[nearest], other[nearest]
+    new, old = shown[nearest] * graph.stride + within, other[nearest] * graph.stride + within
     swap = mixed & (share < 0.5)
     source = np.where(swap, old, new)
     partner = np.where(mixed, np.where(swap, new, old), -1)

@@ -74,5 +74,5 @@ def _blinks(graph: MotionGraph, path: MotionPath) -> int:
     """Blinks that are seen: times at which the path comes to or past the peak of one."""
     peaks = np.zeros(len(graph), bool)
     peaks[graph.blinks] = True
-    shown = peaks[path.source]
+    shown = peaks[np.minimum(path.source // graph.stride, len(graph) - 1)]
     return int((shown & ~np.r_[False, shown[:-1]]).sum())
