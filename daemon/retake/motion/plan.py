@@ -36,7 +36,7 @@ _AGAIN_SECONDS = 12.0  # in which that is forgotten to a third
 _REUSE, _REUSE_SECONDS = 3.0, 60.0  # the same jump again, forgotten likewise
 _BLINK_AGAIN = 2.0  # a blink that was shown just before
 _BLINK = 1.2  # a blink, for every blink that the take has too many
-_NOISE_START, _NOISE_JUMP = 4.0, 1.0  # what the seed decides
+_NOISE_START, _NOISE_JUMP = 8.0, 1.0  # what the seed decides
 _EDGE_SECONDS = 0.5
 
 
