@@ -54,6 +54,41 @@ def test_opposite_channels_do_not_cancel(tmp_path: Path) -> None:
     assert np.sqrt((samples**2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.01)
 
 
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"])
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+def test_sample_formats(tmp_path: Path, codec: str, layout: str) -> None:
+    sound = tone(0.5, 48000) if layout == "mono" else np.stack([tone(0.5, 48000)] * 2, 1)
+    samples = read_audio(make_sound(tmp_path / "a.wav", sound, 48000, codec=codec, layout=layout), 48000)
+    assert np.abs(samples - tone(0.5, 48000)).max() < (0.01 if codec == "pcm_u8" else 1e-4)
+
+
+def test_channels_without_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as file:  # four channels; the plain header does not say which is which
+        file.setnchannels(4)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        file.writeframes((np.repeat(tone(0.5, 48000)[:, None], 4, 1) * 32767).astype("<i2").tobytes())
+    samples = read_audio(path, 48000)
+    assert np.corrcoef(samples, tone(0.5, 48000))[0, 1] > 0.999
+
+
+def test_loud_surround_does_not_clip(tmp_path: Path) -> None:
+    sound = np.repeat(3 * tone(0.5, 48000)[:, None], 6, 1)
+    samples = read_audio(make_sound(tmp_path / "a.wav", sound, 48000, layout="5.1"), 48000)
+    assert np.abs(samples).max() == pytest.approx(1.0, abs=0.01)
+    assert np.corrcoef(samples, tone(0.5, 48000))[0, 1] > 0.999
+
+
+def test_layout_changes_inside_a_stream(tmp_path: Path) -> None:
+    """Two transport streams, mono and 5.1, joined as a recorder does."""
+    mono = make_sound(tmp_path / "a.ts", tone(0.5, 48000), 48000, codec="aac")
+    surround = make_sound(tmp_path / "b.ts", np.repeat(tone(0.5, 48000)[:, None], 6, 1), 48000, codec="aac", layout="5.1")
+    joined = tmp_path / "c.ts"
+    joined.write_bytes(mono.read_bytes() + surround.read_bytes())
+    assert len(read_audio(joined, 16000)) >= 7500
+
+
 def test_surround_keeps_the_voice_in_the_centre(tmp_path: Path) -> None:
     sound = np.zeros((24000, 6), np.float32)
     sound[:, 2] = tone(0.5, 48000)

@@ -6,7 +6,7 @@ import os
 import wave
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import av.error
 import numpy as np
@@ -29,6 +29,8 @@ __all__ = ["NoSound", "read_audio", "resample", "write_wav"]
 
 # Time stamps jitter by a few milliseconds in many files; only larger gaps are real ones (a dropped packet, an edit) and are filled.
 _GAP_SECONDS = 0.03
+# Beyond eight planes PyAV reads past the end of a frame; only damaged headers claim so many.
+_MOST_PLANES = 8
 # Two channels that are each other's opposite (a wrongly wired microphone) would cancel in a plain mix.
 _OPPOSITE = -0.5
 
@@ -54,9 +56,11 @@ def read_audio(path: str | os.PathLike[str], rate: int, *, start: float = 0.0, s
         stream = audio_stream(container, path.name)
         zero = _time_zero(container, os.fspath(path), path.name)
         native = stream.codec_context.sample_rate
+        if native <= 0:
+            raise _undecodable(path.name)
         samples = _collect(container, stream, zero, None if seconds is None else start + seconds)
     if samples is None:
-        raise RetakeError(f"The sound of {path.name} cannot be decoded: it is damaged or cut off.", "Copy or export the file again.", code="corrupt")
+        raise _undecodable(path.name)
     samples = samples[round(start * native) :]
     if seconds is not None:
         samples = samples[: round(seconds * native)]
@@ -89,6 +93,10 @@ def write_wav(path: str | os.PathLike[str], samples: ArrayLike, rate: int) -> No
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(coded.tobytes())
+
+
+def _undecodable(name: str) -> RetakeError:
+    return RetakeError(f"The sound of {name} cannot be decoded: it is damaged or cut off.", "Copy or export the file again.", code="corrupt")
 
 
 def _time_zero(container: InputContainer, path: str, name: str) -> Fraction | None:
@@ -139,7 +147,12 @@ def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | No
             break
     if not decoded:
         return None
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    if not pieces:
+        return np.zeros(0, np.float32)
+    samples = np.concatenate(pieces)
+    # The weights of a mix-down add up to more than one; a voice in the centre keeps its level, and only where it would clip is all of it lowered.
+    peak = float(np.abs(samples).max()) if mixer.mixed_down and len(samples) else 0.0
+    return samples / np.float32(peak) if peak > 1.0 else samples
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -158,30 +171,38 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 
 class _Mixer:
-    """Frames of any layout -> mono float32 at the same rate."""
+    """Frames of any layout -> mono float32 at one rate. Layout, format and rate may change inside a stream (broadcasts do that)."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._down: AudioResampler | None = None
-        self._planar: AudioResampler | None = None
+        self._key: tuple[str, str, int] | None = None
         self._energy = np.zeros(2)
         self._product = 0.0
+        self.mixed_down = False
 
     def mono(self, frame: AudioFrame) -> NDArray[np.float32]:
         channels = frame.layout.nb_channels
-        if channels <= 2:
-            values = self._channels(frame)
-            return values[0] if channels == 1 else self._from_two(values)
-        if self._down is None:
-            self._down = AudioResampler(format="fltp", layout="mono", rate=self._rate)
-        return _joined(self._down.resample(frame))[0]
+        if channels > 2:
+            values = self._surround(frame)
+        else:
+            planes = _planar(frame)
+            values = planes[0] if channels == 1 else self._from_two(planes)
+        return values if frame.sample_rate == self._rate else resample(values, frame.sample_rate, self._rate)
 
-    def _channels(self, frame: AudioFrame) -> NDArray[np.float32]:
-        if frame.format.name == "fltp":
-            return cast("NDArray[np.float32]", frame.to_ndarray())
-        if self._planar is None:
-            self._planar = AudioResampler(format="fltp", layout=frame.layout.name, rate=self._rate)
-        return _joined(self._planar.resample(frame))
+    def _surround(self, frame: AudioFrame) -> NDArray[np.float32]:
+        self.mixed_down = True
+        key = (frame.layout.name, frame.format.name, frame.sample_rate)
+        if key != self._key:
+            self._down, self._key = AudioResampler(format="fltp", layout="mono", rate=frame.sample_rate), key
+        try:
+            mixed = self._down.resample(frame) if self._down is not None else []
+        except av.error.FFmpegError:
+            self._down = None  # the file does not say which channel is which
+            mixed = []
+        if self._down is None:
+            return _planar(frame).mean(axis=0)
+        return np.concatenate([_planar(piece)[0] for piece in mixed]) if mixed else np.zeros(0, np.float32)
 
     def _from_two(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         left, right = values
@@ -193,7 +214,16 @@ class _Mixer:
         return (left + right) * np.float32(0.5)
 
 
-def _joined(frames: list[AudioFrame]) -> NDArray[np.float32]:
-    if not frames:
-        return np.zeros((2, 0), np.float32)
-    return np.concatenate([np.asarray(frame.to_ndarray(), np.float32) for frame in frames], axis=1)
+def _planar(frame: AudioFrame) -> NDArray[np.float32]:
+    """(channels, n) float32 in [-1, 1] of any sample format. Damaged floats (NaN, infinite) become silence."""
+    if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
+        return np.zeros((1, frame.samples), np.float32)
+    values = np.asarray(frame.to_ndarray())
+    if not frame.format.is_planar:
+        values = values.reshape(-1, frame.layout.nb_channels).T
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128) / 128
+    if np.issubdtype(values.dtype, np.integer):
+        return np.asarray(values / 2.0 ** (8 * values.dtype.itemsize - 1), np.float32)
+    finite = values.astype(np.float32)
+    return np.clip(np.nan_to_num(finite, posinf=0.0, neginf=0.0), -8.0, 8.0)
