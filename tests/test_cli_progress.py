@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+import retake.pace
 from retake.console import PlainDisplay, clock_text, working
 from retake.domain.errors import Cancelled
-from retake.pace import Pace
+from retake.pace import FIRST_GUESS, Pace
 
 
 class Clock:
@@ -21,7 +23,7 @@ class Clock:
 
 
 def finished_run(store: Path, clock: Clock, factor: float = 1.0) -> None:
-    pace = Pace("say", store, clock=clock)
+    pace = Pace("work", store, clock=clock)
     for stage, seconds in (("speak", 2.0), ("draw", 8.0)):
         pace.enter(stage)
         clock.now += seconds * factor
@@ -37,10 +39,18 @@ def test_the_first_run_estimates_from_its_own_rate(tmp_path: Path) -> None:
     assert pace.left(0.2) == pytest.approx(8.0)
 
 
+def test_the_first_guess_knows_the_stages_there_are() -> None:
+    """Otherwise the time left in the first run would be that of the current stage alone."""
+    package = Path(retake.pace.__file__).parent
+    for command, source in (("enrol", package / "speakers" / "enrol.py"), ("say", package / "pipeline.py")):
+        stages = set(re.findall(r'progress\.stage\("([^"]+)"\)', source.read_text(encoding="utf-8")))
+        assert stages == set(FIRST_GUESS[command])
+
+
 def test_later_runs_know_the_stages_to_come(tmp_path: Path) -> None:
     clock = Clock()
     finished_run(tmp_path / "pace.json", clock)
-    pace = Pace("say", tmp_path / "pace.json", clock=clock)
+    pace = Pace("work", tmp_path / "pace.json", clock=clock)
     pace.enter("speak")
     assert pace.left(0.0) == pytest.approx(10.0)
     clock.now += 2.0
@@ -53,7 +63,7 @@ def test_later_runs_know_the_stages_to_come(tmp_path: Path) -> None:
 def test_a_slow_run_is_noticed(tmp_path: Path) -> None:
     clock = Clock()
     finished_run(tmp_path / "pace.json", clock, factor=10.0)
-    pace = Pace("say", tmp_path / "pace.json", clock=clock)
+    pace = Pace("work", tmp_path / "pace.json", clock=clock)
     pace.enter("speak")
     clock.now += 41.0  # 20 were expected
     pace.enter("draw")
@@ -63,7 +73,7 @@ def test_a_slow_run_is_noticed(tmp_path: Path) -> None:
 def test_lines_of_a_script_are_rounds(tmp_path: Path) -> None:
     clock = Clock()
     finished_run(tmp_path / "pace.json", clock)
-    pace = Pace("say", tmp_path / "pace.json", rounds=3, clock=clock)
+    pace = Pace("work", tmp_path / "pace.json", rounds=3, clock=clock)
     pace.enter("speak")
     assert pace.left(0.0) == pytest.approx(30.0)
     for stage, seconds in (("speak", 2.0), ("draw", 8.0)):
@@ -73,11 +83,11 @@ def test_lines_of_a_script_are_rounds(tmp_path: Path) -> None:
     assert pace.left(0.0) == pytest.approx(20.0)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"say": 3}', '{"say": {"speak": "x"}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"work": 3}', '{"work": {"speak": "x"}}'])
 def test_a_damaged_memory_only_costs_the_estimate(tmp_path: Path, content: str) -> None:
     (tmp_path / "pace.json").write_text(content, encoding="utf-8")
     finished_run(tmp_path / "pace.json", Clock())
-    assert Pace("say", tmp_path / "pace.json").left(0.0) is None
+    assert Pace("work", tmp_path / "pace.json").left(0.0) is None
 
 
 def test_plain_lines(tmp_path: Path) -> None:
@@ -91,7 +101,7 @@ def test_plain_lines(tmp_path: Path) -> None:
 
 def test_plain_lines_say_how_far_and_how_long(tmp_path: Path) -> None:
     clock = Clock()
-    pace = Pace("say", tmp_path / "pace.json", clock=clock)
+    pace = Pace("work", tmp_path / "pace.json", clock=clock)
     out = io.StringIO()
     display = PlainDisplay(out, pace)
     pace.enter("Drawing")

@@ -43,7 +43,7 @@ def enrol(
             "Nobody is enrolled without their consent.",
             "Give the person's statement with --consent, for example --consent 'I, Anna K., agree that ... (12 May)'.",
             kind=ErrorKind.REFUSED,
-            code="no_consent",
+            code="consent_missing",
         )
     path = existing_file(reference, "reference video")
     words = None if transcript is None else text_or_file(transcript, "transcript")
@@ -56,7 +56,16 @@ def enrol(
     from retake.speakers.enrol import enrol as run
 
     with working("enrol", folder, quiet=quiet) as progress:
-        result = run(path, name=name, transcript=words, consent=consent.strip(), home=folder, progress=progress, replace=replace)
+        result = run(
+            path,
+            name=name,
+            transcript=words,
+            consent=consent.strip(),
+            home=folder,
+            progress=progress,
+            replace=replace,
+            recorded_by=load_settings(folder).account,
+        )
     if as_json:
         cli_output.answer_json({"speaker": result.speaker.model_dump(mode="json"), "report": str(result.report)})
         return
