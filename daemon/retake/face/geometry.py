@@ -145,12 +145,13 @@ def steady(values: Array, stretches: list[tuple[int, int]], window: int, order: 
     return out
 
 
-def build(track: FaceTrack) -> Geometry:
-    """Steady the landmarks of a track. Raises RetakeError when no frame has a face."""
+def build(track: FaceTrack, template: Array | None = None) -> Geometry:
+    """Steady the landmarks of a track, in its own template or a given one. Raises RetakeError when no frame has a face."""
     if not track.found.any():
         raise RetakeError("No face was found in the reference.", "Use a clip in which one face looks at the camera.", code="no_face")
     landmarks = track.landmarks
-    template = make_template(landmarks)
+    if template is None:
+        template = make_template(landmarks)
     canonical, raw = to_canonical(landmarks, template)
     stretches = runs(landmarks)
     # Five frames at 25 fps: the same time at other rates.
