@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-# Rough seconds of each stage for 20 seconds of reference and a line of 5 seconds on two cores. Only the proportions matter, and only in the first run.
+# Rough seconds of each stage for 20 seconds of reference and a line of 5 seconds on two cores. Only the proportions matter, and only at first.
 FIRST_GUESS: dict[str, dict[str, float]] = {
     "enrol": {
         "Reading the reference": 6.0,
@@ -61,7 +61,10 @@ class Pace:
         current = self._current(in_stage, fraction)
         if current is None:
             return None
-        later = sum(seconds for stage, seconds in self._expected.items() if stage not in self._in_round)
+        stages = list(self._expected)
+        # What comes before the current stage is over or was left out, as some stages are for some inputs.
+        rest = stages[stages.index(self._stage) + 1 :] if self._stage in self._expected else stages
+        later = sum(self._expected[stage] for stage in rest if stage not in self._in_round)
         later += (self._rounds - self._round) * sum(self._expected.values())
         return current + self._speed() * later
 
