@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_samples import corners, has_encoder, make_video, number_in, numbered
+from media_samples import corners, has_encoder, heard_at, make_video, number_in, numbered, tone
 
 from retake.domain.errors import RetakeError
 from retake.domain.rate import FrameRate
+from retake.media.audio import read_audio
 from retake.media.reader import read_frames
 
 SKIN = np.array([[224, 172, 105], [141, 85, 36], [255, 219, 172], [198, 134, 66], [92, 58, 40], [241, 194, 175]], np.uint8)
@@ -272,6 +273,26 @@ def test_truncated_delivers_what_is_there(tmp_path: Path) -> None:
     assert reader.report.truncated
     assert 20 < len(numbers) < 100
     assert numbers[:20] == list(range(20))
+
+
+def test_joined_recordings_play_on(tmp_path: Path) -> None:
+    """The clock starts again in the second part, as in transport streams that were simply joined."""
+    path = make_video(tmp_path / "a.ts", frames=50, sound=tone(2.0, 48000, click_at=1.0))
+    path.write_bytes(path.read_bytes() * 2)
+    numbers = [number_in(frame) for frame in read_frames(path)]
+    assert numbers == [*range(50), *range(50)]
+    samples = read_audio(path, 48000)
+    assert len(samples) == pytest.approx(4.0 * 48000, abs=0.1 * 48000)
+    assert heard_at(samples[: 2 * 48000], 48000) == pytest.approx(1.0, abs=0.01)
+    assert heard_at(samples[2 * 48000 :], 48000) == pytest.approx(1.0, abs=0.06)
+
+
+def test_a_leap_of_the_clock_is_no_pause(tmp_path: Path) -> None:
+    """A damaged time stamp hours ahead must not become hours of the same picture."""
+    times = [i / 25 + (7200 if i >= 20 else 0) for i in range(40)]
+    reader = read_frames(make_video(tmp_path / "a.mkv", frames=40, times=times))
+    assert [number_in(frame) for frame in reader] == list(range(40))
+    assert reader.info.frames == 40
 
 
 def test_damaged_middle_is_passed_over(tmp_path: Path) -> None:

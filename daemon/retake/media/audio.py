@@ -19,6 +19,7 @@ from retake.domain.errors import RetakeError
 from .container import NoPicture, NoSound, audio_stream, check_file, open_media, video_stream
 from .files import atomic
 from .probe import probe
+from .timing import LEAP_FORWARD_SECONDS, leaps
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -120,6 +121,7 @@ def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | No
     mixer = _Mixer(rate)
     pieces: list[NDArray[np.float32]] = []
     position = 0  # sample number of the next piece
+    offset = 0  # what leaps of the clock have added up to
     decoded = False
     for frame in _frames(container, stream):
         decoded = True
@@ -128,7 +130,11 @@ def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | No
             time = frame.pts * frame.time_base
             if zero is None:
                 zero = time
-            at = round((time - zero) * rate)
+            at = round((time - zero) * rate) + offset
+            astray = leaps((at - position) / rate) if pieces else abs(at) > LEAP_FORWARD_SECONDS * rate
+            if astray:
+                offset += position - at
+                at = position
         piece = mixer.mono(frame)
         if not pieces and position == 0:
             position = min(at, 0)  # sound that begins before the first picture is cut below
@@ -224,6 +230,6 @@ def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     if values.dtype == np.uint8:
         return (values.astype(np.float32) - 128) / 128
     if np.issubdtype(values.dtype, np.integer):
-        return np.asarray(values / 2.0 ** (8 * values.dtype.itemsize - 1), np.float32)
+        return (values / 2.0 ** (8 * values.dtype.itemsize - 1)).astype(np.float32)
     finite = values.astype(np.float32)
-    return np.clip(np.nan_to_num(finite, posinf=0.0, neginf=0.0), -8.0, 8.0)
+    return np.asarray(np.clip(np.nan_to_num(finite, posinf=0.0, neginf=0.0), -8.0, 8.0), np.float32)

@@ -15,7 +15,7 @@ from retake.domain.rate import FrameRate
 
 from .container import NoPicture, audio_stream, check_file, open_media, video_stream
 from .picture import frame_colour, orientation, upright_size
-from .timing import cadence
+from .timing import LEAP_FORWARD_SECONDS, cadence, span_without_leaps
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -90,8 +90,10 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
         seconds = max(end - start, 0.0) if complete and times else max(declared_seconds, end - start)
         if complete and times:
             # The last picture lasts as long as the others do; only at a variable rate its packet knows better.
-            seconds = max(times) - start + min(rhythm.interval, 1.0)
-            seconds = max(seconds, end - start) if rhythm.variable else seconds
+            last = min(rhythm.interval, 1.0)
+            if rhythm.variable:
+                last = min(max(last, end - max(times)), LEAP_FORWARD_SECONDS)
+            seconds = span_without_leaps(times, rhythm.interval) + last
         if len(first) == 1 and len(times) <= 1:
             raise RetakeError(f"{path.name} holds a single picture.", "Use a video of the person talking.", code="still_picture")
         frame = first[0]

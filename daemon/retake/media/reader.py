@@ -19,6 +19,7 @@ from retake.domain.rate import FrameRate
 from .container import open_media, video_stream
 from .picture import Deinterlacer, ToRgb
 from .probe import MediaInfo, probe
+from .timing import leaps
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -91,14 +92,19 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
         if self._start > 1.0:
             container.seek(round((self._start - 0.5 + self.info.first_time) / base), stream=stream, backward=True)
         interval = 1 / (self.info.rate or self.rate).fraction
-        time = -interval
+        previous: Fraction | None = None
+        offset = Fraction(0)
         end = Fraction(0)
         for frame in self._deinterlaced(container, stream, base):
-            previous = time
             unit = frame.time_base or base  # the deinterlacer counts in halves
-            time = frame.pts * unit - first if frame.pts is not None else previous + interval
-            if time <= previous:
-                time = previous + interval / 100  # broken time stamps: keep the decoder's order
+            follows = Fraction(0) if previous is None else previous + interval
+            time = follows if frame.pts is None else frame.pts * unit - first + offset
+            if previous is not None and leaps(float(time - previous)):
+                offset += follows - time
+                time = follows
+            elif previous is not None and time <= previous:
+                time = previous + interval / 100  # untidy time stamps: keep the decoder's order
+            previous = time
             # Containers store the last picture's own duration loosely (fields, rounding); at a constant rate it is known.
             lasts = frame.duration * unit if frame.duration and self.info.variable_rate else interval
             end = time + min(lasts, Fraction(2))

@@ -20,6 +20,22 @@ STANDARD = tuple(
 )
 
 
+# A clock that leaps by this much, or falls back, was set anew (recordings joined, a damaged stamp): what follows is played on without a gap.
+LEAP_FORWARD_SECONDS = 30.0
+LEAP_BACK_SECONDS = 0.3
+
+
+def leaps(step: float) -> bool:
+    """Whether a step from one frame to the next, in seconds and presentation order, can only come from another clock."""
+    return step > LEAP_FORWARD_SECONDS or step < -LEAP_BACK_SECONDS
+
+
+def span_without_leaps(times: Sequence[float], interval: float) -> float:
+    """Seconds from the first to the last of `times` (any order), leaps counted as one `interval`."""
+    steps = np.diff(np.sort(np.asarray(times, np.float64)))
+    return float(np.where(steps > LEAP_FORWARD_SECONDS, interval, steps).sum())
+
+
 @dataclass(frozen=True)
 class Cadence:
     """rate: the constant rate chosen; variable: True when the time stamps leave its grid; interval: seconds between most frames."""
