@@ -160,6 +160,7 @@ def _learn(request: _Request, folder: Path, recorded_by: str, progress: Progress
         lag_seconds=lag,
         lag_confidence=confidence,
         cuts=graph.cuts,
+        widened=graph.relax,
         voice_similarity=similarity,
         source_seconds=normal.source.seconds,
     )

@@ -34,6 +34,7 @@ LAG_CONFIDENT = 0.5
 LAG_SEEN = 0.045  # seconds; television tolerates 45 ms of early picture (ITU-R BT.1359)
 UNLIKE = 0.70  # cosine of a speaker encoder
 MISSING_FACE = 0.02
+LIVELY = 3.0  # times the usual limits of the motion graph
 FACE_SIDE = 256
 
 # Left and right of the face at one height; the depth between them tells the turn of the head.
@@ -81,6 +82,7 @@ class QualityReport(BaseModel):
     lag_confidence: float
     visemes: dict[str, int]  # how often each is seen; empty without a timing
     missing_visemes: tuple[str, ...]
+    widened: float | None  # of the motion graph's limits; None: as far as they go
     cuts: tuple[int, ...]  # frames at which a new shot begins
     voice_similarity: float | None
     warnings: tuple[Finding, ...] = ()
@@ -169,6 +171,7 @@ def assess(
     cuts: Sequence[int] | NDArray[np.integer] = (),
     voice_similarity: float | None = None,
     source_seconds: float | None = None,
+    widened: float = 1.0,
 ) -> QualityReport:
     """Judge a reference that can be used (see `refuse_unusable`).
 
@@ -178,6 +181,7 @@ def assess(
         lag_seconds: by how much the picture came late before it was corrected.
         cuts: frames that begin a new shot.
         source_seconds: length of the file given, when longer than what is used.
+        widened: by how much the limits of the motion graph had to be widened (`MotionGraph.relax`).
     """
     found = track.found
     yaw, pitch = head_angles(track)
@@ -209,6 +213,7 @@ def assess(
         lag_confidence=lag_confidence,
         visemes=counts,
         missing_visemes=tuple(name for name, count in counts.items() if not count and name != "sil"),
+        widened=widened if np.isfinite(widened) else None,
         cuts=tuple(int(cut) for cut in cuts),
         voice_similarity=voice_similarity,
     )
@@ -254,6 +259,12 @@ def _of_length(r: QualityReport) -> Iterable[Finding]:
         times = ", ".join(f"{cut / float(FrameRate.parse(r.rate)):.1f} s" for cut in r.cuts[:6]) + (" ..." if len(r.cuts) > 6 else "")
         yield Finding(
             code="cuts", message=f"The reference holds {len(r.cuts)} cuts ({times}).", remedy="One unbroken shot gives calmer and longer movement."
+        )
+    elif r.widened is None or r.widened >= LIVELY:
+        yield Finding(
+            code="lively",
+            message="The head moves so much that few places of the reference can be joined unseen.",
+            remedy="Long takes look calmer from a reference of 20 s or more in which the person sits still.",
         )
 
 
