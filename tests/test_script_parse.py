@@ -128,7 +128,7 @@ def refused(path: Path) -> str:
 
 def test_what_cannot_be_a_script_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.txt") == "script_missing"
-    assert refused(tmp_path) == "script_unreadable"
+    assert refused(tmp_path) == "script_not_file"
     for name, content, code in (
         ("empty.txt", b"", "script_empty"),
         ("blank.txt", b" \n\n \t\n", "script_empty"),

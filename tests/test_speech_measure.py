@@ -53,6 +53,7 @@ def drums(seconds: float) -> NDArray[np.float32]:
 
 def not_speech() -> dict[str, NDArray[np.float32]]:
     time = np.arange(5 * RATE) / RATE
+    vibrato = np.sum([0.2 * np.sin(2 * np.pi * f * time + f / 130 * np.sin(2 * np.pi * 5.5 * time)) for f in (440, 880, 1320)], axis=0)
     beats = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * time)
     return {
         "nothing": np.zeros(0, np.float32),
@@ -63,7 +64,7 @@ def not_speech() -> dict[str, NDArray[np.float32]]:
         "white noise": rng().normal(0, 0.1, 5 * RATE).astype(np.float32),
         "room noise": np.cumsum(rng().normal(0, 1e-4, 5 * RATE)).astype(np.float32),
         "throbbing noise": (beats * rng().normal(0, 0.1, 5 * RATE)).astype(np.float32),
-        "vibrato": (0.2 * sum(np.sin(2 * np.pi * f * time + f / 130 * np.sin(2 * np.pi * 5.5 * time)) for f in (440, 880, 1320))).astype(np.float32),
+        "vibrato": vibrato.astype(np.float32),
         "clicks": (np.arange(5 * RATE) % (RATE // 2) < 20).astype(np.float32),
         "chords": chords(5),
         "drums": drums(5),
@@ -83,7 +84,7 @@ def test_speech_is_found_also_in_noise_with_music_and_between_long_silences() ->
     assert has_speech(sound * 0.003, RATE)
     assert has_speech(sound + rng().normal(0, root * 10**-0.5, len(sound)).astype(np.float32), RATE)
     music = np.resize(chords(5), len(sound))
-    assert has_speech(sound + music * (root / float(np.sqrt(np.mean(music**2))) * 10**-0.5), RATE)
+    assert has_speech((sound + music * (root / float(np.sqrt(np.mean(music**2))) * 10**-0.5)).astype(np.float32), RATE)
     silence = np.zeros(30 * RATE, np.float32)
     assert has_speech(np.concatenate([silence, sound[: 2 * RATE], silence]), RATE)
     assert has_speech(soxr.resample(sound, RATE, 48000).astype(np.float32), 48000)
@@ -148,12 +149,12 @@ def test_sound_quality_measures_noise_clipping_bandwidth_and_hum() -> None:
     speech = float(np.sqrt(np.mean(sound[active_samples(sound)] ** 2)))
     noisy = sound_quality(sound + rng().normal(0, speech * 10 ** (-20 / 20), len(sound)).astype(np.float32), RATE)
     assert noisy["snr"] == pytest.approx(20, abs=4)
-    clipped = sound_quality(np.clip(sound * 8, -0.9, 0.9), RATE)
+    clipped = sound_quality(np.clip(sound * 8, -0.9, 0.9).astype(np.float32), RATE)
     assert clipped["clipped"] > 0.005
     narrow = soxr.resample(soxr.resample(sound, RATE, 8000), 8000, RATE).astype(np.float32)
     assert sound_quality(narrow, RATE)["bandwidth"] == pytest.approx(4000, abs=400)
     assert clean["bandwidth"] > 6000
-    hum = sound_quality(sound + 0.003 * np.sin(2 * np.pi * 50 * np.arange(len(sound)) / RATE).astype(np.float32), RATE)
+    hum = sound_quality((sound + 0.003 * np.sin(2 * np.pi * 50 * np.arange(len(sound)) / RATE)).astype(np.float32), RATE)
     assert hum["humming"] > 12
 
 

@@ -54,14 +54,14 @@ def parse_script(path: str | Path) -> Script:
     Encodings: UTF-8 with or without byte order mark, UTF-16 (with mark, or told by its zero bytes), otherwise Windows-1252 / Latin-1.
 
     Raises:
-        RetakeError: not found (script_missing), a folder or not readable (script_unreadable), too large (script_too_large),
+        RetakeError: not found (script_missing), a folder (script_not_file) or not readable (script_unreadable), too large (script_too_large),
             binary (script_binary), or without a line to speak (script_empty).
     """
     file = Path(path)
     if not file.exists():
         raise RetakeError(f"There is no script {file}.", "Check its name and folder.", kind=ErrorKind.NOT_FOUND, code="script_missing")
     if not file.is_file():
-        raise RetakeError(f"{file} is not a file.", "Give a text or Markdown file.", code="script_unreadable")
+        raise RetakeError(f"{file} is not a file.", "Give a text or Markdown file.", code="script_not_file")
     try:
         with file.open("rb") as stream:
             content = stream.read(LARGEST + 1)

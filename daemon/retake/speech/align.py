@@ -5,7 +5,10 @@ PocketSphinx (BSD; Huggins-Daines et al. 2006, ICASSP; hidden Markov models of A
 over the sound with optional silence between words. Pauses are then cut where the recording is in fact quiet. How well the phones
 fit is judged by another witness, the phone recogniser, so that a transcript of something else does not pass.
 
-Measured: GRID speaker 1 (British, against the corpus' own alignment), synthetic presenter (exact times): see docs of the tests.
+Measured: a synthetic presenter (exact times, 209 phones): phone starts without constant lag, median error 15 ms, 90 % within 33 ms, 80 ms at
+most. GRID speaker 1 (British; 66 sentences against the corpus' own word times): words without lag, median error of starts and ends 20 ms,
+90 % within 40 ms, 99 % within 90 ms, first words left out, whose starts are up to 0.3 s early in the corpus, before any sound. White noise of
+10 dB signal-to-noise ratio: median 30 ms, 90 % within 200 ms. 0.05-0.1 s of one core for a second of sound.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ _BRACKETS = str.maketrans("[]{}", "()()")  # the dictionary takes square bracket
 
 
 def _spell(letters: str) -> str:
-    """As in "uk" -> "U.K", which the pronouncing dictionary says letter by letter."""
-    return ".".join(letters.upper())
+    """As in "uk" -> "U.K", which the pronouncing dictionary says letter by letter; it takes a single A for the article."""
+    return "eh" if letters in ("a", "A") else ".".join(letters.upper())
 
 
 def _with_sign(core: str, context: Context) -> str | None:
