@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 from shape_data import Clip
 from torch import nn
 
@@ -33,6 +34,23 @@ class Example:
     timing: Timing
     offsets: Array
     weight: float = 1.0
+
+
+# Points that change places in a mirror; the others of MOUTH lie on the middle line.
+_MIRRORED = (
+    (61, 291), (146, 375), (91, 321), (181, 405), (84, 314), (37, 267), (39, 269), (40, 270), (185, 409), (78, 308), (95, 324), (88, 318),
+    (178, 402), (87, 317), (82, 312), (81, 311), (80, 310), (191, 415), (148, 377), (176, 400), (149, 378), (150, 379), (136, 365),
+    (172, 397), (83, 313), (182, 406), (201, 421), (208, 428), (171, 396), (169, 394), (170, 395), (140, 369), (32, 262), (194, 418),
+    (43, 273), (57, 287), (186, 410), (92, 322), (165, 391), (167, 393), (206, 426), (212, 432), (214, 434), (202, 422), (204, 424),
+    (210, 430), (211, 431), (106, 335),
+)  # fmt: skip
+
+
+def symmetric(offsets: Array) -> Array:
+    """(n, points, 3) mean of mouth offsets and their mirror image: what is lopsided belongs to one person and is left to that person's own part."""
+    partner = {**dict(_MIRRORED), **{b: a for a, b in _MIRRORED}}
+    rows = [INDEX[partner.get(point, point)] for point in MOUTH]
+    return (offsets + offsets[:, rows] * np.array([-1, 1, 1], np.float32)) / 2
 
 
 def point_weights() -> Array:
@@ -101,14 +119,14 @@ def train(
     rigid: Array,
     *,
     seed: int,
-    steps: int = 700,
-    hidden: int = 96,
+    steps: int = 500,
+    hidden: int = 64,
     batch: int = 16,
     window: int = 64,
-    drop: float = 0.3,
-    nets: int = 1,
-) -> list[ShapePrior]:
-    """Train `nets` networks on the same components, one seed each."""
+    drop: float = 0.35,
+    nets: int = 3,
+) -> ShapePrior:
+    """Train `nets` networks on the same components, one seed each, and join them into one that answers with their mean."""
     weights = point_weights()
     flat = [e.offsets.reshape(len(e.offsets), -1) for e in examples]
     share = [np.sqrt(e.weight) for e in examples]
@@ -162,7 +180,26 @@ def train(
             schedule.step()
         net.eval()
         out.append(ShapePrior.from_tensors(tensors(net, scale, basis / weights, rigid)))
-    return out
+    return joined(out)
+
+
+def joined(priors: Sequence[ShapePrior]) -> ShapePrior:
+    """One network that answers with the mean of several: side by side, without connections between them."""
+    first = priors[0]
+    layers = []
+    for i in range(LAYERS):
+        blocks = [p.layers[i][0] for p in priors]
+        weight = np.stack([block_diag(*(block[tap] for block in blocks)) for tap in range(HIDDEN_TAPS)]).astype(np.float32)
+        layers.append((weight, np.concatenate([p.layers[i][1] for p in priors])))
+    return ShapePrior(
+        np.concatenate([p.inputs for p in priors], 2),
+        np.concatenate([p.input_bias for p in priors]),
+        tuple(layers),
+        np.concatenate([p.outputs for p in priors]) / len(priors),
+        np.mean([p.output_bias for p in priors], 0),
+        first.basis,
+        first.rigid,
+    )
 
 
 def tensors(net: Network, scale: Array, basis: Array, rigid: Array) -> dict[str, Array]:

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 from shape_data import ROOT, Clip, held_out, training_clips
-from shape_training import COMPONENTS, Example, average_template, common_space, tensors_of, train
+from shape_training import COMPONENTS, Example, average_template, common_space, symmetric, tensors_of, train
 
 from retake.face.space import MouthSpace
 
 ASSETS = ROOT / "daemon/retake/assets"
 # One speaker has 150 sentences, the others one each: without weights the prior would be a portrait of him.
 OTHERS_WEIGHT = 6
-STEPS = 700
+STEPS = 500
 
 
 def examples_of(clips: list[Clip], rigid: np.ndarray) -> list[Example]:
@@ -31,7 +31,7 @@ def examples_of(clips: list[Clip], rigid: np.ndarray) -> list[Example]:
     mouths = [space.to_common(rows) for rows in canonical]
     mean = np.nanmean(np.concatenate(mouths), 0)
     weight = 1 if clips[0].speaker == "s1" else OTHERS_WEIGHT
-    return [Example(clip.speaker, clip.timing, rows - mean, weight) for clip, rows in zip(clips, mouths, strict=True)]
+    return [Example(clip.speaker, clip.timing, symmetric(rows - mean), weight) for clip, rows in zip(clips, mouths, strict=True)]
 
 
 def training_set(speakers: dict[str, list[Clip]], leave_out: str | None = None) -> tuple[list[Example], np.ndarray]:
@@ -51,7 +51,7 @@ def main() -> None:
     torch.set_num_threads(1)
     speakers = training_clips(options.landmarks, options.timings)
     examples, rigid = training_set(speakers)
-    prior = train(examples, rigid, seed=options.seed, steps=options.steps)[0]
+    prior = train(examples, rigid, seed=options.seed, steps=options.steps)
     stored = {name: value.astype(np.float32 if name == "rigid" else np.float16) for name, value in tensors_of(prior).items()}
     (ASSETS / "shape_prior.safetensors").write_bytes(save(stored))
     record = {

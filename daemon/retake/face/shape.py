@@ -85,11 +85,8 @@ class ShapeModel:
         rest = (mouths[quiet].sum(0) + REST_WEIGHT * expected) / (quiet.sum() + REST_WEIGHT)
         return replace(model, rest=rest.astype(np.float32))
 
-    def predict(self, timing: Timing, frames: int, rate: FrameRate, *, energy: NDArray[np.floating] | None = None) -> Array:
-        """(frames, len(MOUTH), 3) mouth shapes in the person's canonical space; frame i is seen at (i + 0.5) / rate seconds.
-
-        energy: (frames,) log energy of the sound, used where the phones are unsure.
-        """
+    def predict(self, timing: Timing, frames: int, rate: FrameRate) -> Array:
+        """(frames, len(MOUTH), 3) mouth shapes in the person's canonical space; frame i is seen at (i + 0.5) / rate seconds."""
         at = _centres(frames, rate)
         mouths = settle(self._free(timing, frames, rate), timing, at, self.rest)
         mouths = keep_contacts(mouths, timing, at, min(self.closed_gap, 0.1 * self.open_gap), 0.3 * self.open_gap)
