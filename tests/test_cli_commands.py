@@ -146,3 +146,19 @@ def test_output_that_the_console_cannot_show(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == ErrorKind.BAD_INPUT.value
     assert "?mega" in done.stderr
+
+
+def test_scores_say_what_they_mean() -> None:
+    from retake.cli_takes import score_lines
+
+    figures = {
+        "seconds": 1.84,
+        "lag_ms": 12,
+        "voice": {"similarity": 0.83, "similarity_means": "As alike as two recordings.", "phone_error_rate": None},
+    }
+    lines = score_lines(figures)
+    assert lines[1].split() == ["seconds", "1.840"]
+    assert lines[3] == "voice"
+    assert "0.830" in lines[4]
+    assert lines[4].endswith("As alike as two recordings.")
+    assert lines[5].split()[:2] == ["phone_error_rate", "-"]

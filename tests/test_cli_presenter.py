@@ -52,6 +52,12 @@ def test_a_take_has_everything_and_is_found_again(copy_of_presenter_home: Path, 
     assert again["cached"] is True
     assert again["sha256"] == take["sha256"]
 
+    done = run_retake(["score", str(clip), "--speaker", "presenter", "--json"], copy_of_presenter_home, log=log)
+    scores = json.loads(done.stdout)
+    assert scores["faces"] == 1.0
+    assert scores["mouth"]["closure"] is None or 0 <= scores["mouth"]["closure"] <= 1
+    assert 0 < scores["voice"]["similarity"] <= 1
+
     done = run_retake(["takes", "--json"], copy_of_presenter_home, log=log)
     assert [entry["take"]["id"] for entry in json.loads(done.stdout)["takes"]] == [take["id"]]
 

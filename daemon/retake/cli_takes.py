@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,21 @@ from retake import cli_output
 from retake.cli_options import AsJson, Debug, Quiet, existing_file, text_or_file
 from retake.console import working
 from retake.settings import home, prepare_home
+
+MEANINGS = {
+    "faces": "share of frames in which a face was found",
+    "closure": "share of P, B and M at which the lips meet; 1 is best",
+    "closure_reference": "the same in the reference",
+    "closures": "how many P, B and M there were",
+    "amplitude": "how much the mouth moves, relative to the reference; 1 is alike",
+    "jitter": "unrest of the mouth, relative to the reference; 1 is alike",
+    "silence": "movement in pauses, relative to the reference; 1 or less is good",
+    "lag_ms": "by how much the mouth is late; within 40 is good",
+    "lag_confidence": "of that estimate, from 0 to 1",
+    "phone_error_rate": "share of sounds that a recogniser hears as others; 0 is best",
+    "loudness_difference_lu": "louder than the reference by so much; within 1 is good",
+    "sharpness": "of the mouth, relative to the reference; 1 is alike",
+}
 
 
 def add_takes(app: typer.Typer) -> None:
@@ -63,14 +79,30 @@ def score(
     from retake.speakers import store
 
     store.require(folder, speaker)
-    from retake.takes.score import score as measure
+    from retake.pipeline import score as measure
 
     with working("score", folder, quiet=quiet) as progress:
         result = measure(path, speaker, home=folder, text=words, progress=progress)
     if as_json:
         cli_output.answer_json(result)
         return
-    cli_output.print_lines(f"{name:24s} {_shown(value)}" for name, value in result.items())
+    cli_output.print_lines(score_lines(result))
+
+
+def score_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Figures for the console: name, value, what it means. Groups are indented; a figure that could not be measured is a dash."""
+    rows: list[tuple[str, str, str]] = []
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            rows.append((name, "", ""))
+            rows += [
+                (f"  {part}", _shown(figure), value.get(f"{part}_means") or MEANINGS.get(part, ""))
+                for part, figure in value.items()
+                if not part.endswith("_means")
+            ]
+        else:
+            rows.append((name, _shown(value), MEANINGS.get(name, "")))
+    return cli_output.table(("figure", "value", "meaning"), rows)
 
 
 def _shown(value: object) -> str:
