@@ -8,7 +8,8 @@ fit is judged by another witness, the phone recogniser, so that a transcript of 
 Measured: a synthetic presenter (exact times, 209 phones): phone starts without constant lag, median error 15 ms, 90 % within 33 ms, 80 ms at
 most. GRID speaker 1 (British; 66 sentences against the corpus' own word times): words without lag, median error of starts and ends 20 ms,
 90 % within 40 ms, 99 % within 90 ms, first words left out, whose starts are up to 0.3 s early in the corpus, before any sound. White noise
-at 10 dB signal-to-noise ratio: median 20 ms, 90 % within 90 ms (taking the noise away first made it worse). 0.05-0.1 s of one core for a second of sound.
+at 10 dB signal-to-noise ratio: median 20 ms, 90 % within 90 ms (taking the noise away first made it worse). Speed: 0.05-0.1 s of one
+core for a second of sound.
 """
 
 from __future__ import annotations
