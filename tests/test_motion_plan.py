@@ -141,6 +141,13 @@ def test_no_visible_loop(graph: MotionGraph) -> None:
         assert len(np.unique(window)) > 40
 
 
+def test_no_take_stays_in_a_short_stretch(cut_graph: MotionGraph) -> None:
+    for seed in range(3):
+        path = plan(cut_graph, None, 1500, PAL, seed)
+        counts = np.bincount(cut_graph.run[path.source], minlength=4)
+        assert (counts > 0).sum() >= 2 and counts.max() < 0.85 * len(path)
+
+
 def test_pauses_are_quieter_than_speech() -> None:
     track, small = reference(24, movement=1.0)
     lively = track.landmarks.copy()
