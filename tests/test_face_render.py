@@ -245,6 +245,12 @@ def test_missing_files_name_a_remedy(tmp_path: Path):
             load(tmp_path)
 
 
+def test_damaged_files_name_a_remedy(tmp_path: Path):
+    (tmp_path / bank.FILE).write_bytes(b"not tensors")
+    with pytest.raises(RetakeError, match="Enrol"):
+        bank.MouthBank.load(tmp_path)
+
+
 # Retrieval
 
 
@@ -329,6 +335,28 @@ def test_a_frame_without_a_face_passes_through(reference):
     mouths = bank.build(enumerate(pictures), where, Progress())
     scene = next(background.backgrounds(path_of(12), where.mouth[18:19], where, Pictures(pictures)))
     np.testing.assert_array_equal(Compositor(mouths).draw(scene, -1), pictures[12])
+
+
+@pytest.mark.parametrize("shift", [(0.0, 60.0), (-90.0, 0.0), (95.0, 70.0)])
+def test_a_face_that_leaves_the_picture_is_drawn_as_far_as_it_is_seen(shift: tuple[float, float]):
+    landmarks = np.stack([face(o, shift) for o in OPENINGS[:30]])
+    pictures = [picture(p) for p in landmarks]
+    track = FaceTrack(landmarks, np.zeros((30, 52), np.float32), np.ones(30, np.uint8), FrameRate(25), SIZE, SIZE)
+    where = geometry.build(track)
+    mouths = bank.build(enumerate(pictures), where, Progress())
+    scene = next(background.backgrounds(path_of(2), where.mouth[18:19], where, Pictures(pictures)))
+    out = Compositor(mouths).draw(scene, int(np.flatnonzero(mouths.frames == 18)[0]))
+    assert out.shape == (SIZE, SIZE, 3)
+    assert np.abs(out.astype(int) - pictures[18]).mean() < 3
+
+
+def test_three_frames_are_enough_to_draw_with():
+    landmarks = np.stack([face(o) for o in (0.002, 0.08, 0.002)])
+    track = FaceTrack(landmarks, np.zeros((3, 52), np.float32), np.ones(3, np.uint8), FrameRate(25), SIZE, SIZE)
+    where = geometry.build(track)
+    mouths = bank.build(((i, picture(p)) for i, p in enumerate(landmarks)), where, Progress())
+    chosen = Retriever(mouths).choose(where.mouth, where.pose.rotation)
+    np.testing.assert_array_equal(chosen, [0, 1, 2])
 
 
 def test_a_transition_shows_one_mouth_between_the_two_places(learnt, reference):

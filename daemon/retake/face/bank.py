@@ -14,19 +14,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.errors import RetakeError
 from retake.domain.progress import Progress
 from retake.media.files import atomic
 
 from .canonical import INDEX, LIPS
-from .geometry import Geometry
+from .geometry import Geometry, load_arrays
 from .warp import Box, Image, box_around
 
 Array = NDArray[np.float32]
 
 FILE = "mouths.safetensors"
+FORMAT = 1
 LIMIT = 60_000_000  # bytes
 QUALITY = 96
 LOOK_PARTS = 16
@@ -65,9 +66,7 @@ class MouthBank:
     def _decode(self, index: int) -> Image:
         data = cv2.imdecode(self.blobs[index], cv2.IMREAD_COLOR_RGB)
         if data is None:
-            raise RetakeError(
-                "A picture of the mouth bank is damaged.", "Enrol the speaker again.", kind=ErrorKind.NOT_FOUND, code="speaker_incomplete"
-            )
+            raise RetakeError("A picture of the mouth bank is damaged.", "Enrol the speaker again.", code="speaker_damaged")
         return data  # type: ignore[return-value]
 
     def box(self, index: int) -> Box:
@@ -86,6 +85,7 @@ class MouthBank:
                     "boxes": self.boxes,
                     "looks": self.looks,
                     "ends": ends,
+                    "format": np.array([FORMAT], np.int32),
                     "jpeg": np.concatenate(self.blobs),
                 },
                 part,
@@ -93,10 +93,7 @@ class MouthBank:
 
     @classmethod
     def load(cls, folder: Path) -> MouthBank:
-        path = folder / FILE
-        if not path.is_file():
-            raise RetakeError(f"{path} is missing.", "Enrol the speaker again.", kind=ErrorKind.NOT_FOUND, code="speaker_incomplete")
-        data = load_file(path)
+        data = load_arrays(folder / FILE, FORMAT)
         blobs = np.split(data["jpeg"], data["ends"][:-1])
         return cls(data["frames"], data["shapes"], data["rotations"], data["points"], data["boxes"], data["looks"], blobs)
 

@@ -81,7 +81,7 @@ class Compositor:
         mask = soft_mask(outline, under.shape[:2], FEATHER * iod)
         ring = np.where(mask < 0.9, mask, 0).astype(np.float32)
         change = colour_shift(patch, under, ring, 0.2 * iod)
-        bands = int(np.clip(round(np.log2(max(1.0, 0.07 * iod))), 1, 4))
+        bands = int(np.clip(round(np.log2(max(1.0, 0.07 * iod))), 1, 5))
         mixed = multiband(patch.astype(np.float32) + change, under.astype(np.float32), mask, bands)
         # Bands reach a little beyond the mask; they must not reach the end of the part that is written.
         near = cv2.blur((mask > 0).astype(np.float32), (2**bands + 1, 2**bands + 1))[..., None]

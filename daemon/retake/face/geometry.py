@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.signal import savgol_filter
 
-from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.errors import RetakeError
 from retake.domain.track import FaceTrack
 from retake.media.files import atomic
 
@@ -45,6 +47,7 @@ RING = np.array(
     np.float32,
 )
 FILE = "geometry.safetensors"
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,29 @@ class Geometry:
                     "rotation": self.pose.rotation,
                     "shift": self.pose.shift,
                     "size": np.array(self.size, np.int32),
+                    "format": np.array([FORMAT], np.int32),
                 },
                 part,
             )
 
     @classmethod
     def load(cls, folder: Path) -> Geometry:
-        path = folder / FILE
-        if not path.is_file():
-            raise RetakeError(f"{path} is missing.", "Enrol the speaker again.", kind=ErrorKind.NOT_FOUND, code="speaker_incomplete")
-        data = load_file(path)
+        data = load_arrays(folder / FILE, FORMAT)
         pose = Pose(data["scale"], data["rotation"], data["shift"])
         width, height = (int(v) for v in data["size"])
         return cls(data["template"], data["mouth"], data["pins"], data["ring"], pose, (width, height))
+
+
+def load_arrays(path: Path, version: int) -> dict[str, NDArray[Any]]:
+    """Read arrays that an enrolment stored. Raises RetakeError where they are missing, damaged or of another format than `version`."""
+    try:
+        data = load_file(path)
+    except (FileNotFoundError, SafetensorError):
+        data = {}
+    if "format" not in data or int(data["format"][0]) != version:
+        cause = f"{path.name} of the speaker is missing, damaged or from another version."
+        raise RetakeError(cause, "Enrol the speaker again.", code="speaker_damaged")
+    return data
 
 
 def _ring(template: Array) -> Array:

@@ -57,7 +57,7 @@ class Retriever:
         self._looks = bank.looks
         following = np.minimum(np.arange(len(bank)) + 1, len(bank) - 1)
         near = bank.frames[following] - bank.frames <= 1
-        self._next = np.where(near, following, np.arange(len(bank)))
+        self._next = np.where(near, following, np.arange(len(bank))).astype(np.int32)
 
     def fit(self, shapes: Array, rotations: Array) -> Array:
         """Cost of every mouth for every frame: (n, m)."""
@@ -105,12 +105,13 @@ class Retriever:
     def _search(self, shapes: Array, rotations: Array) -> NDArray[np.int32]:
         n, m = len(shapes), len(self.bank)
         count = min(CANDIDATES, m)
-        nearest: list[NDArray[np.intp]] = []
-        rows: list[NDArray[np.intp]] = []
+        # Small integers: these lists are all that grows with the length of a take.
+        nearest: list[NDArray[np.int32]] = []
+        rows: list[NDArray[np.int32]] = []
         costs: list[Array] = []
         for start in range(0, n, 256):
             block = self.fit(shapes[start : start + 256], rotations[start : start + 256])
-            best = np.argpartition(block, count - 1, axis=1)[:, :count]
+            best = np.argpartition(block, count - 1, axis=1)[:, :count].astype(np.int32)
             nearest.extend(best)
             for i, row in enumerate(block):
                 at = start + i
@@ -121,11 +122,11 @@ class Retriever:
                 rows.append(pool)
                 costs.append(row[pool])
         total = costs[0]
-        back: list[NDArray[np.intp]] = []
+        back: list[NDArray[np.int16]] = []
         for i in range(1, n):
             step = total[:, None] + self.change(rows[i - 1], rows[i])
             chosen = step.argmin(0)
-            back.append(chosen)
+            back.append(chosen.astype(np.int16))
             total = step[chosen, np.arange(len(chosen))] + costs[i]
         at = int(total.argmin())
         path = [int(rows[-1][at])]
