@@ -228,7 +228,7 @@ def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         values = values.reshape(-1, frame.layout.nb_channels).T
     if values.dtype == np.uint8:
-        return (values.astype(np.float32) - 128) / 128
+        return np.asarray((values.astype(np.float32) - 128) / 128, np.float32)
     if np.issubdtype(values.dtype, np.integer):
         return (values / 2.0 ** (8 * values.dtype.itemsize - 1)).astype(np.float32)
     finite = values.astype(np.float32)
