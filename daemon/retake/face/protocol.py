@@ -20,8 +20,15 @@ Image = NDArray[np.uint8]
 class LipsEngine(Protocol):
     """Draws a person saying something over frames of their own reference."""
 
-    name: str  # "embedded"
-    version: str  # part of cache keys: change it whenever the picture changes
+    @property
+    def name(self) -> str:
+        """For example "embedded"."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Part of cache keys: it changes whenever the picture does."""
+        ...
 
     def render(self, speaker: Path, path: MotionPath, speech: Speech, rate: FrameRate, progress: Progress) -> Iterator[Image]:
         """Frames of the take in order, one for each entry of `path`: (height, width, 3) uint8 RGB at the reference's size.

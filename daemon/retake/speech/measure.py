@@ -13,9 +13,8 @@ from retake.domain.phones import VOWELS
 
 from . import activity
 from .loudness import loudness
-from .pronounce import pronounce
-from .recognise import decode, posteriors
-from .text import sentences
+from .recognise import decode, expected_phones, posteriors
+from .text import normalise
 from .voiceprint import embed
 
 __all__ = ["SoundQuality", "has_speech", "loudness", "phone_error_rate", "similarity_meaning", "sound_quality", "voice_similarity"]
@@ -54,10 +53,10 @@ def similarity_meaning(value: float | None) -> str:
 def phone_error_rate(samples: Samples, rate: int, text: str) -> float:
     """Share of phones that a recogniser hears wrongly, misses or adds: edit distance over the number of phones of `text`.
 
-    0.03-0.05 is what the recogniser makes of clear synthetic speech, 0.15 of clear natural speech, 1 of something else. Raises RetakeError for
-    text that cannot be spoken.
+    0.02-0.09 is what the recogniser makes of clear speech, natural or synthetic, 1 of something else. Raises RetakeError for text that cannot
+    be spoken.
     """
-    said = _merge([symbol for sentence in sentences(text) for word in pronounce(sentence) for symbol, _ in word.phones])
+    said = _merge(expected_phones(normalise(text)))
     words, _ = decode(posteriors(samples, rate))
     heard = _merge([symbol for word in words for symbol in word])
     return edit_distance(said, heard) / max(1, len(said))

@@ -12,9 +12,20 @@ from retake.domain.speech import Speech
 class VoiceEngine(Protocol):
     """Speaks a text in the voice of an enrolled speaker."""
 
-    name: str  # "embedded"
-    version: str  # part of cache keys: change it whenever the sound changes
-    languages: tuple[str, ...]  # BCP 47, e.g. ("en",)
+    @property
+    def name(self) -> str:
+        """For example "embedded"."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Part of cache keys: it changes whenever the sound does."""
+        ...
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """BCP 47 tags of what it speaks, for example ("en",)."""
+        ...
 
     def speak(self, speaker: Path, text: str, *, seed: int, pace: float, progress: Progress) -> Speech:
         """Speak `text`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,3 +164,20 @@ def recognise(samples: NDArray[np.float32], rate: int) -> Recognised:
         raise no_speech()
     timing = align_phones(samples, rate, words)
     return Recognised(Timing(timing.phones, (), exact=False, confidence=round(float(sure.mean()), 3)))
+
+
+@lru_cache(maxsize=1)
+def _spelling() -> Any:
+    import hama
+
+    return hama.G2PModel()
+
+
+def expected_phones(spoken: str) -> list[str]:
+    """The phones that the recogniser reports where `spoken` (words, numbers written out) is said clearly.
+
+    It was taught with the labels of hama's own letter-to-sound model, which differ from a dictionary's: hearing "I" it reports IY, and
+    vowels are never reduced. Counting errors against a dictionary would count those habits (0.09 to 0.16 for flawless speech).
+    """
+    words = "".join(c if c.isalnum() or c in "'-" else " " for c in spoken).split()
+    return [_FROM_IPA[part.phoneme] for word in words for part in _spelling().predict(word).alignments if part.phoneme in _FROM_IPA]
