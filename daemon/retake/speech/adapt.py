@@ -43,6 +43,7 @@ QUIETEST = -6.0  # natural log; magnitudes below do not count in rehearsal
 # Phones that share what a person does to them, in misaki's characters.
 PHONE_CLASSES = ("iɪeAYᵻ", "ɛæaI", "ɑɔɒʌəɐᵊɜWoOQ", "uʊ", "mnŋ", "bdɡgptkʔTɾʤʧ", "szʃʒfθhx", "vðwjlɹr")
 RARE_PHONE, RARE_CLASS = 24, 12  # frames at which a phone's own mean counts half
+FINAL_MATCH = 0.7  # ln units (6 dB): a larger correction would be a mistake
 WARPS = np.linspace(0.80, 1.20, 41)  # frequency axis of the person / of the base voice
 
 
@@ -87,7 +88,6 @@ class Adapted:
     warp: float
     first_loss: float
     last_loss: float
-    cost: float
 
 
 def measure_pitch(material: Material) -> PitchMap:
@@ -171,9 +171,10 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
         for averaged, parameter in zip(mean, trained, strict=True):
             parameter.copy_(averaged)
     net.requires_grad_(False)
+    _match_long_term(net, material, _speak_adapted(net, material, pitch, generator))
     progress.report(1.0)
     window = max(1, min(20, settings.steps // 4))
-    return Adapted(net.eval(), pitch, pace, warp, float(np.mean(losses[:window] or [0.0])), float(np.mean(losses[-window:] or [0.0])), material.cost)
+    return Adapted(net.eval(), pitch, pace, warp, float(np.mean(losses[:window] or [0.0])), float(np.mean(losses[-window:] or [0.0])))
 
 
 def spectral_loss(made: Tensor, real: Tensor) -> Tensor:
@@ -273,6 +274,23 @@ def _speak_adapted(net: VoiceNet, material: Material, pitch: PitchMap, generator
     spectra = net(script.content[None], script.index, torch.from_numpy(script.pitch)[None], torch.from_numpy(script.energy)[None])
     pulses = pulse_spectrum(pitch.to_person(script.pitch))
     return render(spectra, pulses[None], generator)[0].numpy()
+
+
+@torch.no_grad()
+def _match_long_term(net: VoiceNet, material: Material, spoken: NDArray[np.float32]) -> None:
+    """Bring the long-term power spectrum of the adapted voice, speaking with the base voice's prosody, to the reference's.
+
+    What is left after training comes from the prosody: other energies on the same phones.
+    """
+
+    def average(samples: NDArray[np.float32]) -> NDArray[np.floating]:
+        quiet = features.quiet(samples)
+        power = features.magnitudes(samples, 1200, 1200)[:, : len(quiet)][:, ~quiet] ** 2
+        return gaussian_filter1d(np.log(power.mean(1) + 1e-8) / 2, 8.0)
+
+    match = torch.from_numpy((average(material.samples) - average(spoken)).clip(-FINAL_MATCH, FINAL_MATCH).astype(np.float32))
+    for part in (0, 2, 3):
+        net.head.bias[part * BINS : (part + 1) * BINS] += match
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ NAME, VERSION = "embedded", "1"
 SHORTEST_SPEECH, LONGEST = 3.0, 120.0  # s of reference
 NARROW = 7200.0  # Hz; below, consonants sound dull
 NOISY = -30.0  # dB of the pauses against the speech
-DOUBTFUL = 2.6  # alignment cost; 1.7-2.1 where the words are right
+DOUBTFUL = 2.35  # alignment cost; 0.6-2.1 where the words are right, 2.4-3.0 with another text or a missing sentence
 PAUSE, PAUSES = 0.45, (0.28, 0.75)  # s between sentences: where the reference tells nothing, and the range it may choose from
 PARAGRAPH, PIECE = 1.8, 0.35  # times that
 ROOM_AT_MOST = -42.0  # dB against the speech; louder rooms are reproduced quieter
@@ -117,6 +117,7 @@ def enrol(
     progress.check()
     material = prepare(base, clean, sentences)
     progress.check()
+    cost = material.cost  # with the base voice; aligning with the adapted one would flatter a wrong text
     adapted = adapt(base, material, _phonemise, settings, progress)
     room, noise = _room(material)
     weights = pack(adapted.net, room)
@@ -132,7 +133,7 @@ def enrol(
         pace=adapted.pace,
         pause=_sentence_pause(material),
         warp=adapted.warp,
-        alignment_cost=adapted.cost,
+        alignment_cost=cost,
         steps=settings.steps,
         first_loss=adapted.first_loss,
         last_loss=adapted.last_loss,
