@@ -79,7 +79,7 @@ def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Prog
     where = Geometry.load(speaker / FOLDER)
     mouths = MouthBank.load(speaker / FOLDER)
     turned, found = rotations(path, where)
-    chosen = Retriever(mouths).choose(shapes, turned, found)
+    chosen = Retriever(mouths).choose(shapes, turned, found, progress)
     compositor = Compositor(mouths)
     with ReferenceFrames(speaker / REFERENCE) as frames:
         for i, scene in enumerate(backgrounds(path, shapes, where, frames)):

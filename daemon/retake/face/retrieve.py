@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from retake.domain.progress import Progress
+
 from .bank import MouthBank
 from .canonical import INDEX, INNER_LIPS, JAW, LIPS, lip_gap
 
@@ -82,13 +84,14 @@ class Retriever:
         same = (after[None] == before[:, None]) | (after[None] == following[:, None])
         return np.where(same, 0, cost).astype(np.float32)
 
-    def choose(self, shapes: Array, rotations: Array, wanted: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+    def choose(self, shapes: Array, rotations: Array, wanted: NDArray[np.bool_] | None = None, progress: Progress | None = None) -> NDArray[np.int32]:
         """Best sequence of mouths.
 
         Args:
             shapes: (n, len(MOUTH), 3) canonical target shapes.
             rotations: (n, 3, 3) of the head in the background.
             wanted: (n,) False where there is no face; those frames get -1.
+            progress: only asked whether to stop; searching takes a small part of the time of drawing.
 
         Returns:
             (n,) index into the bank.
@@ -99,10 +102,10 @@ class Retriever:
             wanted = np.ones(n, bool)
         edges = np.flatnonzero(np.diff(np.r_[False, wanted, False].astype(np.int8)))
         for start, end in zip(edges[::2], edges[1::2], strict=True):
-            out[start:end] = self._search(shapes[start:end], rotations[start:end])
+            out[start:end] = self._search(shapes[start:end], rotations[start:end], progress or Progress())
         return out
 
-    def _search(self, shapes: Array, rotations: Array) -> NDArray[np.int32]:
+    def _search(self, shapes: Array, rotations: Array, progress: Progress) -> NDArray[np.int32]:
         n, m = len(shapes), len(self.bank)
         count = min(CANDIDATES, m)
         # Small integers: these lists are all that grows with the length of a take.
@@ -110,6 +113,7 @@ class Retriever:
         rows: list[NDArray[np.int32]] = []
         costs: list[Array] = []
         for start in range(0, n, 256):
+            progress.check()
             block = self.fit(shapes[start : start + 256], rotations[start : start + 256])
             best = np.argpartition(block, count - 1, axis=1)[:, :count].astype(np.int32)
             nearest.extend(best)
