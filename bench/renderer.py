@@ -33,7 +33,7 @@ from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.domain.track import FaceTrack
 from retake.engines.landmarks import FaceDetector
-from retake.face import embedded
+from retake.face import embedded, geometry
 from retake.face.canonical import INNER_LIPS, JAW, LIPS, MOUTH, OUTER_LIPS, lip_gap, to_canonical
 from retake.media.reference import ReferenceFrames, normalise
 from retake.settings import prepare_process
@@ -103,7 +103,7 @@ def main() -> None:
         reference = speaker / embedded.REFERENCE
         whole = track(ReferenceFrames(reference).read(range(normal.frames)), normal.rate, progress)
         count = len(whole) if options.truth else min(len(whole), normal.rate.frames(options.seconds))
-        template = embedded.learn_pictures(speaker, head(whole, count), progress).template
+        learnt = embedded.learn_pictures(speaker, head(whole, count), progress)
         if options.truth:
             real, truth = read_all(options.truth, Path(name), normal.rate, progress)
         else:
@@ -114,8 +114,8 @@ def main() -> None:
         if options.over is not None or options.truth:
             start = normal.rate.frames(options.over or 0.0)
         else:
-            show_all(speaker, whole, template)
-        asked, _ = to_canonical(truth, template)
+            show_all(speaker, whole, learnt)
+        asked = at_rest(truth, learnt)
         usable = ~np.isnan(asked[:, 0, 0])
         asked, real, truth = asked[usable], [r for r, ok in zip(real, usable, strict=True) if ok], truth[usable]
         n = min(len(asked), len(whole) - start)
@@ -127,16 +127,22 @@ def main() -> None:
     seen = track(drawn, normal.rate, progress).landmarks
     made = [crop(*p) for p in zip(drawn, seen, strict=True)]
     shown = [crop(*p) for p in zip(real, truth, strict=True)]
-    report(f"{options.video.stem} {n / seconds:.0f} fps", asked, to_canonical(seen, template)[0], made, shown)
+    report(f"{options.video.stem} {n / seconds:.0f} fps", asked, at_rest(seen, learnt), made, shown)
     if options.sheet:
         write_sheet(options.sheet, drawn, seen, real, truth)
 
 
-def show_all(speaker: Path, whole: FaceTrack, template: NDArray[np.float32]) -> None:
-    """Self-reenactment draws over frames that were not learnt from: add where the face is in them, in the same template."""
-    from retake.face import geometry
+def at_rest(landmarks: NDArray[np.float32], learnt: geometry.Geometry) -> NDArray[np.float32]:
+    """(n, 478, 3) pixels -> canonical, the mouth less what the turn of the head adds."""
+    canonical, pose = to_canonical(landmarks, learnt.template)
+    vectors = geometry.turn_vectors(pose.rotation, learnt.middle)
+    canonical[:, list(MOUTH)] -= np.einsum("na,akc->nkc", vectors, learnt.lean)
+    return canonical
 
-    geometry.build(whole, template).save(speaker / embedded.FOLDER)
+
+def show_all(speaker: Path, whole: FaceTrack, learnt: geometry.Geometry) -> None:
+    """Self-reenactment draws over frames that were not learnt from: add where the face is in them, in the same template."""
+    geometry.build(whole, learnt).save(speaker / embedded.FOLDER)
 
 
 def read_all(clips: list[Path], folder: Path, rate: FrameRate, progress: Progress) -> tuple[list[Image], NDArray[np.float32]]:

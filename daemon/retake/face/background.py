@@ -64,7 +64,7 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: Fra
 
     Args:
         path: of n frames.
-        shapes: (n, len(MOUTH), 3) canonical target shapes.
+        shapes: (n, len(MOUTH), 3) canonical target shapes, of a head at its usual (`Geometry.turned`).
         geometry: of the reference.
         frames: the reference; its pictures are changed in place.
     """
@@ -77,7 +77,7 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: Fra
         shape = shapes[i : i + 1]
         here = np.array([source])
         points = geometry.points(here)[0] if found[source] else None
-        target = to_image(shape, geometry.pose[here])[0, :, :2] if found[source] else None
+        target = _target(shape, here, geometry) if found[source] else None
         scale = 1 / float(geometry.pose.scale[source])
         if other >= 0:
             second_image = next(side)
@@ -86,13 +86,18 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: Fra
                 there = np.array([other])
                 other_points = geometry.points(there)[0]
                 mixed = (1 - weight) * points + weight * other_points
-                away = to_image(shape, geometry.pose[there])[0, :, :2]
+                away = _target(shape, there, geometry)
                 target = (target + np.float32(weight) * (away - target)).astype(np.float32)
                 image = _bring(image, points, mixed, scale)
                 second_image = _bring(second_image, other_points, mixed, scale)
                 points = mixed
             image = _dissolve(image, second_image, weight)
         yield Background(image, points, target, scale)
+
+
+def _target(shape: Array, frame: NDArray[np.integer], geometry: Geometry) -> Array:
+    """(1, len(MOUTH), 3) shape of a head at its usual -> (len(MOUTH), 2) pixels in one frame."""
+    return np.asarray(to_image(shape + geometry.turned(frame), geometry.pose[frame])[0, :, :2], np.float32)
 
 
 def _dissolve(image: Image, other: Image, weight: float) -> Image:

@@ -21,7 +21,7 @@ from retake.domain.progress import Progress
 from retake.media.files import atomic
 
 from .canonical import INDEX, LIPS
-from .geometry import Geometry, load_arrays
+from .geometry import Geometry, load_arrays, turn_vectors
 from .warp import Box, Image, box_around
 
 Array = NDArray[np.float32]
@@ -30,6 +30,7 @@ FILE = "mouths.safetensors"
 FORMAT = 1
 LIMIT = 60_000_000  # bytes
 QUALITY = 96
+TURNED = 25  # degrees from the usual; beyond, half a mouth is hidden
 LOOK_PARTS = 16
 THUMB = (24, 16)  # width, height: enough to tell teeth from tongue from dark
 
@@ -98,14 +99,6 @@ class MouthBank:
         return cls(data["frames"], data["shapes"], data["rotations"], data["points"], data["boxes"], data["looks"], blobs)
 
 
-def _turn(rotations: Array) -> Array:
-    """(n, 3, 3) -> (n,) angle in degrees from the middle rotation of the set."""
-    u, _, vt = np.linalg.svd(np.nanmedian(rotations, axis=0))
-    middle = u @ vt
-    cosine = (np.einsum("nij,ij->n", rotations, middle) - 1) / 2
-    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-
-
 def build(images: Iterable[tuple[int, Image]], geometry: Geometry, progress: Progress) -> MouthBank:
     """Collect sharp, well lit, unhidden mouths.
 
@@ -114,14 +107,13 @@ def build(images: Iterable[tuple[int, Image]], geometry: Geometry, progress: Pro
         geometry: of the same reference.
     """
     found = geometry.found
-    turned = np.full(len(geometry), np.inf)
-    turned[found] = _turn(geometry.pose.rotation[found])
+    turned = np.degrees(np.linalg.norm(turn_vectors(geometry.pose.rotation, geometry.middle), axis=1))
     iod = float(1 / np.nanmedian(geometry.pose.scale))
     quality = QUALITY
     frames, boxes, blobs, looks, sharp, tones = [], [], [], [], [], []
     for number, image in images:
         progress.report(number / max(1, len(geometry)))
-        if number >= len(geometry) or not found[number] or turned[number] > 25:
+        if number >= len(geometry) or not found[number] or turned[number] > TURNED:
             continue
         points = geometry.points(np.array([number]))[0]
         margin = 0.16 / float(geometry.pose.scale[number])

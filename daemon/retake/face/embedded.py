@@ -18,7 +18,7 @@ from retake.domain.track import FaceTrack
 from . import bank, geometry
 from .background import backgrounds, rotations
 from .bank import MouthBank
-from .canonical import to_canonical
+from .canonical import MOUTH, to_canonical
 from .compose import Compositor
 from .geometry import Geometry
 from .protocol import Image
@@ -44,6 +44,7 @@ def enrol(folder: Path, track: FaceTrack, timing: Timing, progress: Progress) ->
 
     where = learn_pictures(folder, track, progress)
     canonical, _ = to_canonical(track.landmarks, where.template)
+    canonical[:, list(MOUTH)] -= where.turned(np.arange(len(track)))
     ShapeModel.fit(canonical, track.rate, timing).save(folder / FOLDER)
 
 
@@ -68,7 +69,8 @@ def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Prog
     Args:
         speaker: the speaker's folder.
         path: n frames of the reference.
-        shapes: (n, len(MOUTH), 3) canonical mouth shapes, in the template of this speaker (`Geometry.load(speaker / FOLDER).template`).
+        shapes: (n, len(MOUTH), 3) canonical mouth shapes in the template of this speaker (`Geometry.load(speaker / FOLDER).template`), of a head at
+            its usual: less what its turn adds (`Geometry.turned`).
 
     Yields (height, width, 3) uint8 RGB pictures at the reference's size.
     """
@@ -79,7 +81,7 @@ def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Prog
     where = Geometry.load(speaker / FOLDER)
     mouths = MouthBank.load(speaker / FOLDER)
     turned, found = rotations(path, where)
-    chosen = Retriever(mouths).choose(shapes, turned, found, progress)
+    chosen = Retriever(mouths).choose(shapes + where.turned(path.source), turned, found, progress)
     compositor = Compositor(mouths)
     with ReferenceFrames(speaker / REFERENCE) as frames:
         for i, scene in enumerate(backgrounds(path, shapes, where, frames)):

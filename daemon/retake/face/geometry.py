@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.signal import savgol_filter
+from scipy.spatial.transform import Rotation
 
 from retake.domain.errors import RetakeError
 from retake.domain.track import FaceTrack
@@ -47,7 +48,9 @@ RING = np.array(
     np.float32,
 )
 FILE = "geometry.safetensors"
-FORMAT = 1
+FORMAT = 2
+# Frames of a head turned by five degrees that it takes to believe half of what a turn seems to do.
+LEAN_FRAMES, LEAN_ANGLE = 20, np.radians(5)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Geometry:
     mouth: (n, len(MOUTH), 3) canonical mouth shapes of the person.
     pins: (n, len(PINS), 2) and ring: (n, len(RING), 2) pixels.
     pose: similarity of each frame.
+    middle: (3, 3) the usual rotation of the head.
+    lean: (3, len(MOUTH), 3) what a turn of the head by one radian about each axis adds to a canonical mouth shape.
     size: (width, height) of the pictures.
     """
 
@@ -66,6 +71,8 @@ class Geometry:
     pins: Array
     ring: Array
     pose: Pose
+    middle: Array
+    lean: Array
     size: tuple[int, int]
 
     def __len__(self) -> int:
@@ -78,6 +85,15 @@ class Geometry:
     @property
     def ring_shape(self) -> Array:
         return _ring(self.template)
+
+    def turned(self, frames: NDArray[np.integer]) -> Array:
+        """(m,) frame numbers -> (m, len(MOUTH), 3): what the turn of the head in those frames adds to a mouth shape.
+
+        A detector's chin and cheeks are not quite those of a rigid head: they slide as it turns. Wanted shapes are of the head at its
+        usual; without this they would pull the jaw line about whenever the head moves.
+        """
+        vectors = turn_vectors(self.pose.rotation[frames], self.middle)
+        return np.einsum("na,akc->nkc", vectors, self.lean)
 
     def points(self, frames: NDArray[np.integer]) -> Array:
         """(m,) frame numbers -> (m, MOUTH + PINS + RING, 2) pixels."""
@@ -95,6 +111,8 @@ class Geometry:
                     "scale": self.pose.scale,
                     "rotation": self.pose.rotation,
                     "shift": self.pose.shift,
+                    "middle": self.middle,
+                    "lean": self.lean,
                     "size": np.array(self.size, np.int32),
                     "format": np.array([FORMAT], np.int32),
                 },
@@ -106,7 +124,7 @@ class Geometry:
         data = load_arrays(folder / FILE, FORMAT)
         pose = Pose(data["scale"], data["rotation"], data["shift"])
         width, height = (int(v) for v in data["size"])
-        return cls(data["template"], data["mouth"], data["pins"], data["ring"], pose, (width, height))
+        return cls(data["template"], data["mouth"], data["pins"], data["ring"], pose, data["middle"], data["lean"], (width, height))
 
 
 def load_arrays(path: Path, version: int) -> dict[str, NDArray[Any]]:
@@ -126,6 +144,26 @@ def _ring(template: Array) -> Array:
     centre = template[list(LIPS)].mean(0)
     depth = template[[172, 397, 152]].mean(0)[2]
     return np.c_[RING + centre[:2], np.full(len(RING), depth, np.float32)].astype(np.float32)
+
+
+def turn_vectors(rotations: Array, middle: Array) -> Array:
+    """(n, 3, 3) rotations -> (n, 3) rotation vectors from `middle`, radians; NaN stays NaN."""
+    out = np.full((len(rotations), 3), np.nan, np.float32)
+    ok = ~np.isnan(rotations[:, 0, 0])
+    if ok.any():
+        out[ok] = Rotation.from_matrix(rotations[ok].astype(np.float64) @ middle.T.astype(np.float64)).as_rotvec()
+    return out
+
+
+def _lean(mouth: Array, rotations: Array) -> tuple[Array, Array]:
+    """Usual rotation (3, 3) and the ridge regression (Hoerl & Kennard 1970) of mouth shapes on the turn from it: (3, len(MOUTH), 3)."""
+    u, _, vt = np.linalg.svd(np.median(rotations, axis=0).astype(np.float64))
+    middle = (u @ vt).astype(np.float32)
+    vectors = turn_vectors(rotations, middle)
+    vectors = vectors - vectors.mean(0)
+    shapes = (mouth - mouth.mean(0)).reshape(len(mouth), -1)
+    weights = np.linalg.solve(vectors.T @ vectors + LEAN_FRAMES * LEAN_ANGLE**2 * np.eye(3), vectors.T @ shapes)
+    return middle, weights.reshape(3, *mouth.shape[1:]).astype(np.float32)
 
 
 def runs(landmarks: Array) -> list[tuple[int, int]]:
@@ -158,13 +196,12 @@ def steady(values: Array, stretches: list[tuple[int, int]], window: int, order: 
     return out
 
 
-def build(track: FaceTrack, template: Array | None = None) -> Geometry:
-    """Steady the landmarks of a track, in its own template or a given one. Raises RetakeError when no frame has a face."""
+def build(track: FaceTrack, like: Geometry | None = None) -> Geometry:
+    """Steady the landmarks of a track, in the space of its own or of another geometry. Raises RetakeError when no frame has a face."""
     if not track.found.any():
         raise RetakeError("No face was found in the reference.", "Use a clip in which one face looks at the camera.", code="no_face")
     landmarks = track.landmarks
-    if template is None:
-        template = make_template(landmarks)
+    template = make_template(landmarks) if like is None else like.template
     canonical, raw = to_canonical(landmarks, template)
     stretches = runs(landmarks)
     # Five frames at 25 fps: the same time at other rates.
@@ -177,4 +214,14 @@ def build(track: FaceTrack, template: Array | None = None) -> Geometry:
     pins = to_image(pins, pose)[..., :2]
     ring = to_image(np.broadcast_to(_ring(template), (len(track), len(RING), 3)), pose)[..., :2]
     mouth = canonical[:, list(MOUTH)]
-    return Geometry(template, np.ascontiguousarray(mouth), pins.astype(np.float32), ring.astype(np.float32), pose, (track.width, track.height))
+    middle, lean = _lean(mouth[found], pose.rotation[found]) if like is None else (like.middle, like.lean)
+    return Geometry(
+        template,
+        np.ascontiguousarray(mouth),
+        pins.astype(np.float32),
+        ring.astype(np.float32),
+        pose,
+        middle,
+        lean,
+        (track.width, track.height),
+    )
