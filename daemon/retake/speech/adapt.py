@@ -103,7 +103,9 @@ def measure_pitch(material: Material) -> PitchMap:
         centre = float(np.median(np.log(material.heard[voiced]))) if voiced.any() else np.log(200.0)
         return PitchMap(centre, centre, 1.0)
     person, base = np.log(material.pitch[both]), mean[sounding[both]]
-    ranges = [float(np.percentile(x, 90) - np.percentile(x, 10)) for x in (person, base)]
+    # Ranges of means over phones on either side: single frames would make the reference's look wider.
+    own = np.bincount(sounding[both], person, len(script.ids)) / np.maximum(np.bincount(sounding[both], minlength=len(script.ids)), 1)
+    ranges = [float(np.percentile(x, 90) - np.percentile(x, 10)) for x in (own[sounding[both]], base)]
     return PitchMap(float(np.median(base)), float(np.median(person)), float(np.clip(ranges[0] / max(ranges[1], 1e-3), 0.5, 1.5)))
 
 
