@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
+from scipy.ndimage import gaussian_filter1d
 
 from retake.domain.errors import RetakeError
 from retake.domain.phones import CLOSED, OPEN_VOWELS
@@ -33,6 +34,11 @@ Array = NDArray[np.float32]
 
 FORMAT = 1
 ENOUGH_SECONDS = 4.0  # of valid frames for more than the mean to be the person's
+# A regression moves less, and more smoothly, than people do. These give back what costs no correlation (jitter 0.69 -> 0.87 of real,
+# amplitude 0.88 -> 0.95, landmark error + 1 %; see docs/lips.md).
+GAIN = 1.04
+CRISPNESS = 0.8  # of what is faster than BLUR
+BLUR = 0.04  # seconds, standard deviation
 REST_WEIGHT = 5.0  # frames of silence that the reference must show to count as much as what the model expects of silence
 REACH = (TAPS // 2) * TAP_STEP  # grid steps on either side of an instant that the ridge sees
 
@@ -98,6 +104,7 @@ class ShapeModel:
         components = self.prior.coefficients(timing, 0.0, count)
         rows = phone_features(timing, np.arange(-REACH, count + REACH) / GRID_RATE)
         offsets = components @ (self.prior.basis + self.residual.prior) + dilated(rows, self.residual.context, TAP_STEP) + self.residual.intercept
+        offsets = GAIN * offsets + CRISPNESS * (offsets - gaussian_filter1d(offsets, BLUR * GRID_RATE, axis=0, mode="nearest"))
         return self.mean + _at_frames(offsets.reshape(count, *self.mean.shape), frames, rate)
 
     def save(self, folder: Path) -> None:
