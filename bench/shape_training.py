@@ -50,7 +50,7 @@ def symmetric(offsets: Array) -> Array:
     """(n, points, 3) mean of mouth offsets and their mirror image: what is lopsided belongs to one person and is left to that person's own part."""
     partner = {**dict(_MIRRORED), **{b: a for a, b in _MIRRORED}}
     rows = [INDEX[partner.get(point, point)] for point in MOUTH]
-    return (offsets + offsets[:, rows] * np.array([-1, 1, 1], np.float32)) / 2
+    return ((offsets + offsets[:, rows] * np.array([-1, 1, 1])) / 2).astype(np.float32)
 
 
 def point_weights() -> Array:
@@ -66,7 +66,7 @@ def point_weights() -> Array:
 
 def common_space(templates: Sequence[Array]) -> Array:
     """(len(RIGID), 3) mean stable points of the speakers' templates, turned to face the camera."""
-    rigid = list(RIGID)
+    rigid: list[int] = list(RIGID)
     mean = templates[0][rigid]
     for _ in range(4):
         moved = []
@@ -179,7 +179,7 @@ def train(
             optimiser.step()
             schedule.step()
         net.eval()
-        out.append(ShapePrior.from_tensors(tensors(net, scale, basis / weights, rigid)))
+        out.append(ShapePrior.from_tensors(tensors(net, scale, (basis / weights).astype(np.float32), rigid)))
     return joined(out)
 
 
@@ -189,13 +189,13 @@ def joined(priors: Sequence[ShapePrior]) -> ShapePrior:
     layers = []
     for i in range(LAYERS):
         blocks = [p.layers[i][0] for p in priors]
-        weight = np.stack([block_diag(*(block[tap] for block in blocks)) for tap in range(HIDDEN_TAPS)]).astype(np.float32)
+        weight = np.stack([np.asarray(block_diag(*(block[tap] for block in blocks))) for tap in range(HIDDEN_TAPS)]).astype(np.float32)
         layers.append((weight, np.concatenate([p.layers[i][1] for p in priors])))
     return ShapePrior(
         np.concatenate([p.inputs for p in priors], 2),
         np.concatenate([p.input_bias for p in priors]),
         tuple(layers),
-        np.concatenate([p.outputs for p in priors]) / len(priors),
+        (np.concatenate([p.outputs for p in priors]) / len(priors)).astype(np.float32),
         np.mean([p.output_bias for p in priors], 0),
         first.basis,
         first.rigid,

@@ -69,8 +69,11 @@ GLIDE_AT = 0.55
 
 def _glide_codes() -> dict[str, tuple[Array, Array]]:
     """Half of each part's own code and half of the diphthong's: it neither starts nor ends at the full vowels."""
-    half = {phone: code * np.float32(0.5) for phone, code in PHONE_CODES.items()}
-    return {phone: (half[phone] + half[first], half[phone] + half[second]) for phone, (first, second) in GLIDES.items()}
+    out: dict[str, tuple[Array, Array]] = {}
+    for phone, (first, second) in GLIDES.items():
+        start, end = (PHONE_CODES[phone] + PHONE_CODES[first]) / 2, (PHONE_CODES[phone] + PHONE_CODES[second]) / 2
+        out[phone] = start.astype(np.float32), end.astype(np.float32)
+    return out
 
 
 GLIDE_CODES = _glide_codes()
