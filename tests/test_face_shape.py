@@ -101,6 +101,12 @@ def test_bilabials_close(person: ShapeModel, symbol: str, rate: FrameRate) -> No
             assert gap[hold].min() < 0.15 * person.open_gap
 
 
+def test_lips_do_not_cross(person: ShapeModel) -> None:
+    shapes = person.predict(presenter_timing(), 571, RATE)
+    for up, low in ((82, 87), (13, 14), (312, 317)):
+        assert (shapes[:, INDEX[low], 1] - shapes[:, INDEX[up], 1]).min() > -1e-4
+
+
 def test_vowels_open_and_rounding_narrows(person: ShapeModel) -> None:
     def middle(symbol: str) -> np.ndarray:
         return person.predict(timing_of((SILENCE, 0.4), ("T", 0.06), (symbol, 0.3), ("T", 0.06), (SILENCE, 0.4)), 30, RATE)[15:16]

@@ -58,6 +58,15 @@ def _narrow(mouths: Array, limit: float, strength: NDArray[np.floating], upper_s
     mouths[:, _CHIN, 1] -= (CHIN_SHARE * (1 - upper_share) * moved)[:, None].astype(np.float32)
 
 
+def _uncross(mouths: Array) -> None:
+    """Lips press against each other but never pass through: part pairs of the inner rim (in place) whose lower point lies above the upper."""
+    for inner_up, inner_low in zip(INNER_UPPER, INNER_LOWER, strict=True):
+        up, low = INDEX[inner_up], INDEX[inner_low]
+        overlap = np.maximum(0, mouths[:, up, 1] - mouths[:, low, 1])
+        mouths[:, up, 1] -= UPPER_SHARE * overlap
+        mouths[:, low, 1] += (1 - UPPER_SHARE) * overlap
+
+
 def keep_contacts(mouths: Array, timing: Timing, at: NDArray[np.floating], closed_gap: float, teeth_gap: float) -> Array:
     """Return mouths (n, len(MOUTH), 3), seen at `at` (n,) seconds, with their contacts made.
 
@@ -65,6 +74,7 @@ def keep_contacts(mouths: Array, timing: Timing, at: NDArray[np.floating], close
     the lower lip moves. Already smaller gaps stay as they are.
     """
     out = mouths.copy()
+    _uncross(out)
     gap = lip_gap(out)
     bitten = [(p.start, p.end) for p in timing.phones if p.symbol in LABIODENTAL]
     _narrow(out, teeth_gap, _strength(gap, at, bitten, 0.04), 0.0)
