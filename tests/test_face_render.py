@@ -192,6 +192,28 @@ def test_smoothing_does_not_reach_across_cuts_and_gaps():
     assert np.isnan(steady[30]).all()
 
 
+def test_the_jaw_follows_a_turning_head_and_the_lips_are_left_to_speech():
+    """A detector whose chin slides sideways as the head turns: the slide is learnt, the opening that goes with the turn is not."""
+    random = np.random.default_rng(5)
+    n = 200
+    yaw = 0.2 * np.sin(np.arange(n) / 9)
+    opening = 0.08 + 0.05 * np.sin(np.arange(n) / 9) + random.normal(0, 0.01, n)
+    landmarks = np.stack([face(float(o)) for o in opening])
+    landmarks[:, list(JAW), 0] += (0.3 * yaw * IOD)[:, None]
+    centre = landmarks[:, list(STABLE)].mean(1, keepdims=True)
+    cosine, sine, zero, one = np.cos(yaw), np.sin(yaw), np.zeros(n), np.ones(n)
+    turn = np.array([[cosine, zero, sine], [zero, one, zero], [-sine, zero, cosine]]).transpose(2, 0, 1)
+    turned = np.einsum("nij,nkj->nki", turn, landmarks - centre) + centre
+    where = geometry.build(FaceTrack(turned.astype(np.float32), np.zeros((n, 52), np.float32), np.ones(n, np.uint8), FrameRate(25), SIZE, SIZE))
+    slide = where.turned(np.arange(n))
+    lips, jaw = slide[:, : len(OUTER_LIPS) + len(INNER_LIPS)], slide[:, len(OUTER_LIPS) + len(INNER_LIPS) :]
+    assert not lips.any()
+    wanted = 0.3 * (yaw - yaw.mean())
+    assert np.corrcoef(jaw[..., 0].mean(1), wanted)[0, 1] > 0.98
+    assert np.abs(jaw[..., 0].mean(1) - jaw[..., 0].mean() - wanted).max() < 0.02
+    assert np.abs(jaw[..., 1]).max() < 0.02
+
+
 def test_no_face_at_all_is_refused():
     track = FaceTrack(
         np.full((5, 478, 3), np.nan, np.float32), np.full((5, 52), np.nan, np.float32), np.zeros(5, np.uint8), FrameRate(25), SIZE, SIZE

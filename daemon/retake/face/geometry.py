@@ -24,7 +24,7 @@ from retake.domain.errors import RetakeError
 from retake.domain.track import FaceTrack
 from retake.media.files import atomic
 
-from .canonical import LIPS, MOUTH, RIGID, Pose, make_template, similarity, to_canonical, to_image
+from .canonical import INDEX, JAW, LIPS, MOUTH, RIGID, Pose, make_template, similarity, to_canonical, to_image
 
 Array = NDArray[np.float32]
 
@@ -50,7 +50,9 @@ RING = np.array(
 FILE = "geometry.safetensors"
 FORMAT = 2
 # Frames of a head turned by five degrees that it takes to believe half of what a turn seems to do.
-LEAN_FRAMES, LEAN_ANGLE = 20, np.radians(5)
+LEAN_FRAMES, LEAN_ANGLE, LEAN_PARTS = 20, np.radians(5), 6
+_LIP_ROWS = [INDEX[p] for p in LIPS]
+_JAW_ROWS = [INDEX[p] for p in JAW]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Geometry:
     pins: (n, len(PINS), 2) and ring: (n, len(RING), 2) pixels.
     pose: similarity of each frame.
     middle: (3, 3) the usual rotation of the head.
-    lean: (3, len(MOUTH), 3) what a turn of the head by one radian about each axis adds to a canonical mouth shape.
+    lean: (3, len(MOUTH), 3) what a turn of the head by one radian about each axis adds to the jaw of a mouth shape (0 for lips).
     size: (width, height) of the pictures.
     """
 
@@ -156,14 +158,21 @@ def turn_vectors(rotations: Array, middle: Array) -> Array:
 
 
 def _lean(mouth: Array, rotations: Array) -> tuple[Array, Array]:
-    """Usual rotation (3, 3) and the ridge regression (Hoerl & Kennard 1970) of mouth shapes on the turn from it: (3, len(MOUTH), 3)."""
+    """Usual rotation (3, 3) and the ridge regression (Hoerl & Kennard 1970) of the jaw on the turn from it: (3, len(MOUTH), 3), 0 for lips."""
     u, _, vt = np.linalg.svd(np.median(rotations, axis=0).astype(np.float64))
     middle = (u @ vt).astype(np.float32)
     vectors = turn_vectors(rotations, middle)
-    vectors = vectors - vectors.mean(0)
-    shapes = (mouth - mouth.mean(0)).reshape(len(mouth), -1)
-    weights = np.linalg.solve(vectors.T @ vectors + LEAN_FRAMES * LEAN_ANGLE**2 * np.eye(3), vectors.T @ shapes)
-    return middle, weights.reshape(3, *mouth.shape[1:]).astype(np.float32)
+    vectors = (vectors - vectors.mean(0)) / LEAN_ANGLE
+    lips = (mouth[:, _LIP_ROWS] - mouth[:, _LIP_ROWS].mean(0)).reshape(len(mouth), -1).astype(np.float64)
+    # Speech opens lips and jaw while the head nods to it: with the lips' own components among the causes, only what is left is the turn's.
+    values, axes = np.linalg.eigh(lips.T @ lips / len(lips))
+    speech = lips @ axes[:, -LEAN_PARTS:] / np.sqrt(np.maximum(values[-LEAN_PARTS:], 1e-9))
+    causes = np.concatenate([vectors, speech], 1)
+    jaw = (mouth[:, _JAW_ROWS] - mouth[:, _JAW_ROWS].mean(0)).reshape(len(mouth), -1)
+    weights = np.linalg.solve(causes.T @ causes + LEAN_FRAMES * np.eye(causes.shape[1]), causes.T @ jaw)
+    lean = np.zeros((3, *mouth.shape[1:]), np.float32)
+    lean[:, _JAW_ROWS] = (weights[:3] / LEAN_ANGLE).reshape(3, len(_JAW_ROWS), 3)
+    return middle, lean
 
 
 def runs(landmarks: Array) -> list[tuple[int, int]]:
