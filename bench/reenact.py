@@ -53,7 +53,7 @@ def main() -> None:
     arguments.add_argument("--tail", action="store_true")
     arguments.add_argument("--tail-transcript")
     arguments.add_argument("--lag", type=float, default=0.0)
-    given = arguments.parse_args()
+    given = arguments.parse_intermixed_args()
     given.out.mkdir(parents=True, exist_ok=True)
     home = Path(os.environ.get("RETAKE_HOME", given.out / "home")).resolve()
     home.mkdir(parents=True, exist_ok=True)
