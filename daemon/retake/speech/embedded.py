@@ -94,7 +94,7 @@ class EmbeddedVoice:
 def enrol(
     folder: Path, samples: NDArray[np.float32], rate: int, text: str | None, progress: Progress, *, settings: Settings | None = None
 ) -> VoiceProfile:
-    """Learn a voice and store it in `folder`/voice. About a minute on two cores for 20 s of reference.
+    """Learn a voice and store it in `folder`/voice. 40 s of processor time for 20 s of reference.
 
     Args:
         folder: the speaker's folder; must exist.
