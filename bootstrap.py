@@ -34,9 +34,6 @@ DEV_LOCK = ROOT / "requirements-dev.lock"
 STAMP = "retake-setup.txt"
 NEEDED_BYTES = 4_000_000_000  # the packages and their download cache
 
-# PyPI's PyTorch for Linux brings gigabytes of GPU libraries; the makers' index of builds without them saves that where there is no such GPU.
-PROCESSOR_BUILDS = "https://download.pytorch.org/whl/cpu"
-
 ENVIRONMENT = 5  # exit code, as `retake` uses it
 USAGE = 2
 
@@ -122,7 +119,6 @@ def set_up(dev: bool = False) -> None:
         raise SetupError(f"{ROOT} has {free / 1e9:.1f} GB left; the packages need up to {NEEDED_BYTES / 1e9:.0f} GB. Free some space.")
     started = time.monotonic()
     make_venv()
-    install_torch_without_gpu()
     for lock in locks:
         pip(["-r", str(lock)], f"Installing {lock.name}", packages=len(pins(lock)))
     pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], "Installing Retake", only_wheels=False)
@@ -183,19 +179,6 @@ def venv_works() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0 and answer.stdout.startswith(str(sys.version_info[:2])) and answer.stdout.strip().endswith(str(VENV))
-
-
-def install_torch_without_gpu() -> None:
-    """On Linux without an NVIDIA GPU take PyTorch's build for processors, if it can be had quickly; the plain one is installed otherwise."""
-    if sys.platform != "linux" or shutil.which("nvidia-smi") or Path("/proc/driver/nvidia").exists():
-        return
-    torch = [pin for pin in pins(LOCK) if pin.startswith("torch==")]
-    asked = [str(venv_python()), "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
-    asked += ["--retries", "0", "--timeout", "15", "--index-url", PROCESSOR_BUILDS, *torch]
-    print("Installing PyTorch (about 200 MB) ...", flush=True)
-    done = subprocess.run(asked, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode != 0:
-        print("PyTorch's build for processors is out of reach; taking the one with GPU support, which is larger.", flush=True)
 
 
 def pins(lock: Path) -> list[str]:

@@ -72,16 +72,11 @@ def load_landmarks(path: Path, cache: Path | None) -> NDArray[np.float32]:
     if stored is not None and stored.exists():
         with np.load(stored) as data:
             return data["L"]
-    from retake.engines.landmarks import FaceDetector
-    from retake.media.reader import read_frames
+    from retake.domain.progress import Progress
+    from retake.speakers.track import track_faces
 
-    rows = np.full((0, 478, 3), np.nan, np.float32)
-    with FaceDetector() as detector:
-        for i, image in enumerate(read_frames(path, rate=RATE)):
-            found = detector.detect(image, round(1000 * RATE.seconds(i)))
-            row = found.landmarks[0] if len(found) else np.full((478, 3), np.nan, np.float32)
-            rows = np.concatenate([rows, row[None]])
-    landmarks = rows
+    # As enrolment tracks: another way of detecting is up to half a frame later, and the prior would learn that.
+    landmarks = track_faces(path, RATE, Progress()).landmarks
     if stored is not None:
         np.savez_compressed(stored, L=landmarks)
     return landmarks

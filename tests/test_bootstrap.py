@@ -76,7 +76,6 @@ def test_set_up_once_for_the_same_files(bootstrap: ModuleType, monkeypatch: pyte
     bootstrap.venv_python().parent.mkdir(parents=True)
     bootstrap.venv_python().touch()
     monkeypatch.setattr(bootstrap, "make_venv", lambda: None)
-    monkeypatch.setattr(bootstrap, "install_torch_without_gpu", lambda: None)
     monkeypatch.setattr(bootstrap, "pip", lambda arguments, title, **options: done.append(arguments))
     bootstrap.set_up(dev=True)
     assert ["-r", str(bootstrap.DEV_LOCK)] in done
@@ -94,7 +93,6 @@ def test_an_interrupted_set_up_goes_on(bootstrap: ModuleType, monkeypatch: pytes
         raise bootstrap.SetupError("no network")
 
     monkeypatch.setattr(bootstrap, "make_venv", lambda: None)
-    monkeypatch.setattr(bootstrap, "install_torch_without_gpu", lambda: None)
     monkeypatch.setattr(bootstrap, "pip", fail)
     assert bootstrap.main(["setup"]) == bootstrap.ENVIRONMENT
     assert not bootstrap.is_done(bootstrap.fingerprint([bootstrap.LOCK]))
