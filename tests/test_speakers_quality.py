@@ -19,7 +19,17 @@ from retake.domain.timing import Phone, Timing, Word
 from retake.domain.track import FaceTrack
 from retake.engines.landmarks import Detection, FaceDetector
 from retake.media.reader import read_frames
-from retake.speakers.quality import SHORTEST, PictureMeasures, QualityReport, assess, head_angles, measure_pictures, refuse_unusable, sample_frames
+from retake.speakers.quality import (
+    SHORTEST,
+    PictureMeasures,
+    QualityReport,
+    assess,
+    head_angles,
+    measure_pictures,
+    refuse_short,
+    refuse_turned,
+    sample_frames,
+)
 from retake.speakers.report import FILE, console_lines, write_report
 from retake.speakers.track import follow
 
@@ -90,14 +100,15 @@ def test_the_turn_of_the_head_is_measured(track: FaceTrack, degrees: float) -> N
 
 
 def test_what_cannot_work_is_refused(track: FaceTrack) -> None:
-    refuse_unusable(track, 20.0, "talk.mp4")
+    refuse_short(SHORTEST, "talk.mp4")
+    refuse_turned(track, "talk.mp4")
     with pytest.raises(RetakeError, match="are needed") as caught:
-        refuse_unusable(track, SHORTEST - 0.1, "talk.mp4")
+        refuse_short(SHORTEST - 0.1, "talk.mp4")
     assert caught.value.code == "too_short"
     with pytest.raises(RetakeError, match="turned away") as caught:
-        refuse_unusable(turned(track, 45), 20.0, "talk.mp4")
+        refuse_turned(turned(track, 45), "talk.mp4")
     assert caught.value.code == "turned_away"
-    refuse_unusable(turned(track, 20), 20.0, "talk.mp4")
+    refuse_turned(turned(track, 20), "talk.mp4")
 
 
 def test_a_face_that_could_be_seen_better_is_warned_about(track: FaceTrack, measures: PictureMeasures) -> None:

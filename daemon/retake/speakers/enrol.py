@@ -123,7 +123,9 @@ def check_transcript(text: str) -> None:
     try:
         check_text(text)
     except RetakeError as error:
-        remedy = f"{error.remedy} Without a transcript the sounds are recognised." if error.code == "text_language" else "Give the words that are said."
+        remedy = (
+            f"{error.remedy} Without a transcript the sounds are recognised." if error.code == "text_language" else "Give the words that are said."
+        )
         raise RetakeError(f"The transcript cannot be used. {error.cause}", remedy, code=error.code) from error
 
 

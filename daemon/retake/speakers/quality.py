@@ -145,12 +145,16 @@ def head_angles(track: FaceTrack) -> tuple[NDArray[np.float64], NDArray[np.float
     return np.degrees(np.mean(turns, axis=0)), np.degrees(np.arctan2(down[:, 2], down[:, 1])) - _UPRIGHT
 
 
-def refuse_unusable(track: FaceTrack, seconds: float, name: str) -> None:
-    """Raise RetakeError for a reference that is too short or whose face is turned away. Cheap: ask before learning from it."""
+def refuse_short(seconds: float, name: str) -> None:
+    """Raise RetakeError for a reference that is too short to learn from."""
     if seconds < SHORTEST:
         raise RetakeError(
             f"{name} lasts {seconds:.1f} s; at least {SHORTEST:.0f} s are needed.", "Use about 20 s of one person talking.", code="too_short"
         )
+
+
+def refuse_turned(track: FaceTrack, name: str) -> None:
+    """Raise RetakeError for a reference whose face is turned away. Cheap: ask before learning from it."""
     yaw = float(np.nanmedian(np.abs(head_angles(track)[0])))
     if yaw > TURNED_AWAY:
         raise RetakeError(
@@ -173,7 +177,7 @@ def assess(
     source_seconds: float | None = None,
     widened: float = 1.0,
 ) -> QualityReport:
-    """Judge a reference that can be used (see `refuse_unusable`).
+    """Judge a reference that can be used (see `refuse_short`, `refuse_turned`).
 
     Args:
         sound: `snr_db`, `noise_floor_db` (dBFS), `clipped` (share of samples) and `loudness_lufs`, each None or absent where unknown.

@@ -30,7 +30,7 @@ _LEAP = 10.0  # a leap by a face's size costs what about fifteen frames of a fac
 _OUTER_EYES = (33, 263)
 
 
-def track_faces(path: Path, rate: FrameRate, progress: Progress, *, frames: int | None = None) -> FaceTrack:
+def track_faces(path: Path, rate: FrameRate, progress: Progress, *, frames: int | None = None, name: str = "") -> FaceTrack:
     """Landmarks of the speaker in every frame of a normalised reference.
 
     Follows one person where several are seen: the largest and most central face, without leaping from one to another.
@@ -39,14 +39,16 @@ def track_faces(path: Path, rate: FrameRate, progress: Progress, *, frames: int 
         path: the reference (constant rate, upright).
         rate: its frame rate.
         frames: number of frames, for the progress; None where it is unknown.
+        name: what errors call the video; the file's own name if empty.
 
     Raises RetakeError: no face at all, two people throughout, or a face in fewer than 60 % of the frames.
     """
     from retake.media.reader import read_frames
 
+    name = name or path.name
     full = next(iter(read_frames(path)), None)
     if full is None:
-        raise RetakeError(f"{path.name} holds no picture.", "Use a video of one person talking.", code="no_picture")
+        raise RetakeError(f"{name} holds no picture.", "Use a video of one person talking.", code="no_picture")
     height, width = full.shape[:2]
     detections: list[Detection] = []
     with FaceDetector(2, proxy=PROXY) as detector:
@@ -56,7 +58,7 @@ def track_faces(path: Path, rate: FrameRate, progress: Progress, *, frames: int 
             detections.append(Detection(found.landmarks * np.float32(scale), found.blendshapes))
             progress.report((number + 1) / frames if frames else 0.0, f"{number + 1} frames")
     track = follow(detections, rate, width, height)
-    check_track(track, detections, path.name)
+    check_track(track, detections, name)
     return track
 
 
