@@ -18,7 +18,7 @@ from retake.cli_doctor import add_doctor
 from retake.cli_make import add_makers
 from retake.cli_speakers import add_speakers
 from retake.cli_takes import add_takes
-from retake.domain.errors import RetakeError
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.settings import home, prepare_process
 
 app = typer.Typer(
@@ -65,6 +65,8 @@ def run(arguments: Sequence[str]) -> int:
         return cli_output.report_usage(error.format_message(), as_json=as_json)
     except (KeyboardInterrupt, Abort):
         return cli_output.report_interrupt(as_json=as_json)
+    if result == ErrorKind.CANCELLED.value:  # Typer's answer to an interrupt, which it swallows
+        return cli_output.report_interrupt(as_json=as_json)
     return result if isinstance(result, int) else 0
 
 
@@ -73,6 +75,6 @@ def main() -> None:
     code = run(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    if code == 130:
+    if code == ErrorKind.CANCELLED.value:
         os._exit(code)  # threads of interrupted native code may never return; everything of ours is written by now
     sys.exit(code)
