@@ -81,6 +81,8 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             f"{path.name} is not a video or sound file that can be read.", "Use mp4, mov, mkv, webm or wav.", code="not_media"
         ) from error
     try:
+        if not container.streams:
+            raise RetakeError(f"{path.name} is damaged: nothing in it can be read.", "Copy or export the file again.", code="corrupt")
         yield container
     finally:
         container.close()
