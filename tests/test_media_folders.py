@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -67,6 +68,41 @@ def test_leftovers_of_killed_processes_go(tmp_path: Path) -> None:
     with new_folder(tmp_path / "b"):
         pass
     assert entries(tmp_path) == [fresh.name, "b"]
+
+
+def test_two_at_once_both_succeed(tmp_path: Path) -> None:
+    """The second one finds the place taken between its question and its renaming, as two processes do that make the same thing."""
+    barrier = threading.Barrier(4)
+    failed: list[BaseException] = []
+
+    def make(number: int) -> None:
+        try:
+            for _ in range(20):
+                with new_folder(tmp_path / "b") as folder:
+                    (folder / str(number)).touch()
+                    barrier.wait(timeout=20)
+        except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
+            failed.append(error)
+            barrier.abort()
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert len(entries(tmp_path / "b")) == 1
+    with new_folder(tmp_path / "c"):
+        pass
+    assert entries(tmp_path) == ["b", "c"]
+
+
+def test_what_came_first_may_stay(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        with new_folder(tmp_path / "b", unless=(tmp_path / "b").exists) as folder:
+            (folder / text).touch()
+    assert entries(tmp_path / "b") == ["old"]
+    assert entries(tmp_path) == ["b"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

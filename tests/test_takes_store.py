@@ -33,7 +33,7 @@ def make(home: Path, asked: TakeRequest, when: datetime | None = None) -> Take:
         sha256="0" * 64,
         measured={"per": 0.02},
     )
-    with store.building(home, identifier) as folder:
+    with store.building(home, key) as folder:
         for name in NAMES.values():
             (folder / name).write_text(name, encoding="utf-8")
         store.save(folder, take, key, home=home, created_at=when)

@@ -112,7 +112,7 @@ def say(
         request = make_request(**common, text=words, audio=str(existing_file(audio, "recording")), fit=fit)
     else:
         request = make_request(**common, text=text_or_file("-", "line") if text == "-" else text, fit=fit)
-    target = check_output(output)
+    target = check_output(output, folder)
     from retake.pipeline import render
 
     started = time.monotonic()
@@ -135,7 +135,7 @@ def demo(
     from retake.demo import PRESENTER, enrol_presenter
 
     folder = prepare_home(home())
-    target = check_output(output)
+    target = check_output(output, folder)
     request = make_request(speaker=PRESENTER, text=text)
     started = time.monotonic()
     from retake.engines.models import install_face_landmarker
@@ -171,6 +171,7 @@ def take_lines(take: Take, seconds: float | None = None) -> list[str]:
         f"  captions  {take.files.captions}",
         f"  report    {take.files.report}",
         f"  poster    {take.files.poster}",
+        *[f"  note      {note}" for note in take.measured.get("notes", ())],
     ]
 
 
@@ -207,7 +208,7 @@ def _say_script(folder: Path, path: Path, speaker: str | None, common: dict[str,
     # A line may name its own speaker; all are looked up before the first line is rendered.
     named = {name: _speaker(folder, name) for name in {line.speaker or speaker for line in script.lines}}
     requests = [make_request(**common, speaker=named[line.speaker or speaker], text=line.text, line_id=line.id) for line in script.lines]
-    target = check_output_folder(output if output is not None else Path.cwd() / path.stem)
+    target = check_output_folder(output if output is not None else Path.cwd() / path.stem, folder)
     started = time.monotonic()
     with working("say", folder, rounds=len(requests), quiet=quiet) as progress:
         result = render_script(script, requests, home=folder, output_folder=target, progress=progress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +23,10 @@ _LONGEST_TEXT_FILE = 1_000_000  # bytes; longer than any reference's words
 def text_or_file(value: str, what: str) -> str:
     """`value` itself, or the content of the file that it names, or standard input for ``-``."""
     if value == "-":
-        return sys.stdin.read(_LONGEST_TEXT_FILE)
+        try:
+            return sys.stdin.read(_LONGEST_TEXT_FILE)
+        except UnicodeDecodeError as error:
+            raise RetakeError("Standard input is not text.", f"Pipe the {what} in as plain text in UTF-8.", code="not_text") from error
     if not _may_be_a_path(value):
         return value
     path = Path(value).expanduser()
@@ -51,7 +53,13 @@ def _may_be_a_path(value: str) -> bool:
 def existing_file(path: Path, what: str) -> Path:
     """`path`, absolute; raises RetakeError if there is no such file."""
     path = path.expanduser().resolve()
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # a folder on the way that may not be entered
+        raise RetakeError(
+            f"{path} cannot be read ({error.strerror or error}).", "Check its permissions.", kind=ErrorKind.ENVIRONMENT, code="unreadable"
+        ) from error
+    if not exists:
         raise RetakeError(f"There is no file {path}.", f"Give the path of the {what}.", kind=ErrorKind.NOT_FOUND, code="no_file")
     if not path.is_file():
         raise RetakeError(f"{path} is not a file.", f"Give the path of the {what}.", code="not_a_file")
@@ -79,45 +87,21 @@ def make_request(**fields: Any) -> TakeRequest:
         raise RetakeError(f"{option}: {first.get('input')!r} is not possible.", f"{first['msg']}.", code="bad_option") from error
 
 
-def check_output(path: Path | None) -> Path | None:
+def check_output(path: Path | None, home: Path) -> Path | None:
     """The clip to write, absolute; raises RetakeError if it cannot be written there. Called before minutes of work, and cheap."""
     if path is None:
         return None
+    from retake.takes.delivery import check_target
+
     path = path.expanduser().resolve()
-    if path.is_dir():
-        raise RetakeError(f"{path} is a folder.", "Name the clip, for example out.mp4.", code="bad_output")
-    if path.suffix.lower() != ".mp4":
-        raise RetakeError(f"'{path.name}' does not end in .mp4.", "Takes are written as MP4: name the clip, for example out.mp4.", code="bad_output")
-    if not path.parent.is_dir():
-        raise RetakeError(
-            f"The folder {path.parent} does not exist.", "Make it first, or choose another place.", kind=ErrorKind.NOT_FOUND, code="no_output_folder"
-        )
-    _check_writable(path.parent)
+    check_target(path, home)
     return path
 
 
-def check_output_folder(path: Path) -> Path:
-    """The folder for a script's takes, absolute; it is made if its parent is there. Raises RetakeError if that is impossible."""
+def check_output_folder(path: Path, home: Path) -> Path:
+    """The folder for a script's takes, absolute; raises RetakeError if it cannot be made or written."""
+    from retake.takes.delivery import check_target_folder
+
     path = path.expanduser().resolve()
-    if path.exists() and not path.is_dir():
-        raise RetakeError(f"{path} is not a folder.", "A script's takes need a folder: give another one with -o.", code="bad_output")
-    if not path.exists() and not path.parent.is_dir():
-        raise RetakeError(
-            f"The folder {path.parent} does not exist.", "Make it first, or choose another place.", kind=ErrorKind.NOT_FOUND, code="no_output_folder"
-        )
-    _check_writable(path if path.exists() else path.parent)
+    check_target_folder(path, home)
     return path
-
-
-def _check_writable(folder: Path) -> None:
-    """Asking the system (os.access) lies on Windows and on network drives, so a file is made."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".retake-"):
-            return
-    except OSError as error:
-        raise RetakeError(
-            f"{folder} cannot be written ({error.strerror or error}).",
-            "Choose another place with -o.",
-            kind=ErrorKind.ENVIRONMENT,
-            code="not_writable",
-        ) from error

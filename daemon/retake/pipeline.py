@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from retake import __version__
-from retake.domain.errors import RetakeError
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.fingerprint import fingerprint
 from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
@@ -28,15 +29,16 @@ from retake.motion.plan import plan
 from retake.speakers import store as speakers
 from retake.speakers.track import load_track, track_faces
 from retake.speech.cache import SpeechCache, load_timing
-from retake.speech.conform import LEAD, TAIL, place, slot_for
+from retake.speech.conform import LEAD, MIN_LEAD, MIN_TAIL, TAIL, place, slot_for
 from retake.speech.protocol import VoiceEngine
-from retake.takes import finish
+from retake.speech.text import check as check_text
+from retake.takes import delivery, finish
 from retake.takes import store as takes
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
 
-# A take longer than this is a film: split the script.
-LONGEST_SECONDS = 3600.0
+# How often a line is spoken again to make it fit: durations come in steps of 25 ms, so the first answer may be a little off.
+FITTINGS = 3
 
 
 @dataclass
@@ -60,6 +62,7 @@ class ScriptResult:
     timeline: Path
 
 
+@lru_cache(maxsize=4)  # an engine keeps its network and voices in memory, which the next line of a script needs again
 def voice_engine(name: str) -> VoiceEngine:
     """The voice engine of that name; raises RetakeError naming the ones there are."""
     if name != "embedded":
@@ -109,7 +112,7 @@ def render(request: TakeRequest, *, home: Path, output: Path | None, progress: P
     """
     speaker = speakers.load(home, request.speaker)
     if output is not None:
-        finish.check_target(output)
+        delivery.check_target(output, home, audio=request.audio)
     work = _Work(request, speaker, voice_engine(request.voice_engine), lips_engine(request.lips_engine), home, progress)
     key = _key(work)
     take = takes.find(home, key)
@@ -117,19 +120,49 @@ def render(request: TakeRequest, *, home: Path, output: Path | None, progress: P
         take = _make(work, key)
     # The same words for another line are the same take, but the timeline must name the line that was asked for.
     take = take.model_copy(update={"request": request})
-    return take if output is None else finish.deliver(take, output)
+    return take if output is None else delivery.deliver(take, output)
 
 
 def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
     """Render the lines of a script (one request each, in order) and one timeline of them, all in `output_folder`.
 
-    Lines that were rendered before come from the store, so that changing one line costs one line.
+    Lines that were rendered before come from the store, so that changing one line costs one line. What can be wrong with any line is looked at
+    before the first one is rendered. A timeline has one frame rate: where none is asked for and speakers differ, it is the first line's.
+
+    Raises RetakeError as `render`, naming the line; those before it are kept, and the next run goes on from there.
     """
-    finish.prepare_folder(output_folder)
+    for number, request in enumerate(requests, 1):
+        if request.audio is None:
+            with _of_line(number, request):
+                check_text(request.text)
+    requests = _at_one_rate(requests, home)
+    delivery.prepare_folder(output_folder, home)
     done: list[Take] = []
     for number, request in enumerate(requests, 1):
-        done.append(render(request, home=home, output=output_folder / f"{number:03d}-{request.line_id}.mp4", progress=progress))
-    return ScriptResult(done, finish.write_script_timeline(output_folder, script.title, done))
+        with _of_line(number, request):
+            done.append(render(request, home=home, output=output_folder / f"{number:03d}-{request.line_id}.mp4", progress=progress))
+    timeline = delivery.script_timeline(output_folder)
+    finish.write_script_timeline(timeline, script.title, done)
+    return ScriptResult(done, timeline)
+
+
+@contextmanager
+def _of_line(number: int, request: TakeRequest) -> Iterator[None]:
+    """Errors about one line of a script say which."""
+    try:
+        yield
+    except RetakeError as error:
+        if error.kind is ErrorKind.CANCELLED:
+            raise
+        start = " ".join(request.text.split())[:40]
+        raise RetakeError(f"Line {number} ('{start}'): {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
+
+
+def _at_one_rate(requests: list[TakeRequest], home: Path) -> list[TakeRequest]:
+    rates = [str(FrameRate.parse(request.fps or speakers.load(home, request.speaker).rate)) for request in requests]
+    if len(set(rates)) <= 1:
+        return requests
+    return [request.model_copy(update={"fps": rates[0]}) for request in requests]
 
 
 def _make(work: _Work, key: str) -> Take:
@@ -143,15 +176,16 @@ def _make(work: _Work, key: str) -> Take:
         path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
 
     identifier = takes.take_id(key)
-    with takes.building(work.home, identifier) as building:
+    with takes.building(work.home, key) as building:
         files = finish.files_in(building)
         width, height = request.width or speaker.width, request.height or speaker.height
         poster = finish.PosterTap(frames // 3)
         progress.stage("Rendering")
-        with watch.time("picture"):
+        drawn = poster.through(work.lips.render(work.folder, path, speech, rate, progress))
+        with watch.time("picture"), closing(drawn):
             write_clip(
                 Path(files.clip),
-                poster.through(work.lips.render(work.folder, path, speech, rate, progress)),
+                drawn,
                 rate=rate,
                 width=width,
                 height=height,
@@ -162,10 +196,11 @@ def _make(work: _Work, key: str) -> Take:
                 total=frames,
             )
         poster.write(Path(files.poster))
+        _check_same_speaker(work)
         progress.stage("Measuring")
         with watch.time("measure"):
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
-            measured |= measure_speech(speech, request, work.folder, speaker)
+            measured |= measure_speech(speech, request, work.folder, speaker) | {"notes": _notes(request, speech)}
         take = Take(
             id=identifier,
             request=request,
@@ -179,7 +214,28 @@ def _make(work: _Work, key: str) -> Take:
         )
         finish.write_sidecars(files, take, speaker, speech, finish.Making(watch.seconds, _versions(work)))
         takes.save(building, take, key, home=work.home)
-    return take
+    stored = takes.find(work.home, key)  # another process may have been quicker with the same take, whose files then stay
+    return take if stored is None else stored.model_copy(update={"cached": False})
+
+
+def _check_same_speaker(work: _Work) -> None:
+    """A speaker that was replaced meanwhile may have lent the take half of each of its references."""
+    if speakers.load(work.home, work.speaker.name).fingerprint != work.speaker.fingerprint:
+        raise RetakeError(
+            f"The speaker '{work.speaker.name}' was replaced while the take was made.",
+            "Run it again.",
+            kind=ErrorKind.ENVIRONMENT,
+            code="speaker_changed",
+        )
+
+
+def _notes(request: TakeRequest, speech: Speech) -> list[str]:
+    """What the user should know about the words: what is not spoken, or how sure the times of a recording are."""
+    if request.audio is None:
+        return list(check_text(request.text))
+    from retake.speech.recording import problems
+
+    return [problem.message for problem in problems(speech.timing)]
 
 
 def _speech(work: _Work) -> tuple[Speech, int]:
@@ -189,16 +245,34 @@ def _speech(work: _Work) -> tuple[Speech, int]:
         from retake.speech.recording import from_recording
 
         return _placed_recording(from_recording(Path(request.audio), request.text or None, work.progress), request, rate)
+    if request.fit is not None:
+        frames = max(1, rate.frames(request.fit))
+        return _fitted(work, rate.seconds(frames)), frames
     spoken = _spoken(work, 1.0)
-    if request.fit is None:
-        frames = rate.frames_covering(LEAD + spoken.duration + TAIL)
-        return place(spoken, LEAD, rate.seconds(frames)), frames
-    frames = max(1, rate.frames(request.fit))
-    slot = slot_for(spoken.duration, rate.seconds(frames))
-    if abs(slot.pace - 1.0) > 0.005:
-        spoken = _spoken(work, slot.pace)
-    room = rate.seconds(frames) - spoken.duration
-    return place(spoken, max(0.0, min(slot.lead, room)), rate.seconds(frames)), frames
+    frames = rate.frames_covering(LEAD + spoken.duration + TAIL)
+    return place(spoken, LEAD, rate.seconds(frames)), frames
+
+
+def _fitted(work: _Work, seconds: float) -> Speech:
+    """The words at the pace at which they last `seconds`, with the silence around them."""
+    spoken = _spoken(work, 1.0)
+    slot = slot_for(spoken.duration, seconds)
+    pace = slot.pace
+    if abs(pace - 1.0) > 0.005:
+        spoken = _spoken(work, pace)
+    for _ in range(FITTINGS):
+        if seconds - spoken.duration >= (MIN_LEAD + MIN_TAIL) / 2:
+            break
+        pace *= spoken.duration / (seconds - MIN_LEAD - MIN_TAIL)
+        spoken = _spoken(work, pace)
+    quiet = seconds - spoken.duration
+    if quiet >= 0:
+        return place(spoken, min(slot.lead, quiet * LEAD / (LEAD + TAIL)), seconds)
+    raise RetakeError(
+        f"The line takes {spoken.duration:.1f} s even when spoken faster, and {seconds:.1f} s are wanted.",
+        f"Shorten the line or give it {spoken.duration + MIN_LEAD + MIN_TAIL:.1f} s.",
+        code="does_not_fit",
+    )
 
 
 def _placed_recording(spoken: Speech, request: TakeRequest, rate: FrameRate) -> tuple[Speech, int]:
@@ -215,7 +289,7 @@ def _placed_recording(spoken: Speech, request: TakeRequest, rate: FrameRate) -> 
 def _spoken(work: _Work, pace: float) -> Speech:
     """The words as the engine says them, from the cache where they were said before."""
     request, voice = work.request, work.voice
-    cache = SpeechCache(work.home / "cache" / "speech")
+    cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
     key = fingerprint(request.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
     spoken = cache.get(key)
     if spoken is None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from retake.domain.errors import ErrorKind, RetakeError
 
 BUILDING = ".building-"
 REPLACED = ".replaced-"
+_ATTEMPTS = 4
 STALE_SECONDS = 24 * 3600.0  # what a killed process left behind; no job of ours takes a day
 
 
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+@contextlib.contextmanager
+def new_folder(target: Path, *, unless: Callable[[], bool] | None = None) -> Iterator[Path]:
     """Yield an empty folder beside `target` that takes its place when the block ends without an error.
 
     What was at `target` stays untouched until then, and comes back if the exchange fails. The empty folder is removed after an error.
+
+    Args:
+        unless: asked when the block has ended; if it says yes, the new folder is dropped and what is at `target` stays (somebody else was quicker).
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +40,8 @@ def new_folder(target: Path) -> Iterator[Path]:
         ) from error
     try:
         yield folder
-        _exchange(folder, target)
+        if unless is None or not unless():
+            _exchange(folder, target)
     finally:
         if folder.exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -56,23 +61,37 @@ def restore(target: Path) -> bool:
         return True
     for aside in sorted(target.parent.glob(f"{REPLACED}{target.name}-????????")):
         if not (aside / ".deleted").exists():
-            aside.rename(target)
-            return True
+            with contextlib.suppress(OSError):  # the process that set it aside was at work still, and has gone on
+                aside.rename(target)
+            return target.exists()
     return False
 
 
 def _exchange(folder: Path, target: Path) -> None:
-    if not target.exists():
-        folder.rename(target)
+    """Put `folder` at `target`. Two processes may do this at once; then the later one wins, and neither fails."""
+    for attempt in range(_ATTEMPTS):
+        aside = target.parent / f"{REPLACED}{target.name}-{uuid.uuid4().hex[:8]}"
+        try:
+            if not target.exists():
+                folder.rename(target)
+                return
+            target.rename(aside)
+        except OSError:
+            # Between the question and the answer another process put its folder here, or took it away.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.05 * 2**attempt)
+            continue
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.exists():
+                aside.rename(target)
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        shutil.rmtree(aside, ignore_errors=True)
         return
-    aside = target.parent / f"{REPLACED}{target.name}-{uuid.uuid4().hex[:8]}"
-    target.rename(aside)
-    try:
-        folder.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sweep(parent: Path) -> None:

@@ -132,6 +132,12 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
         )
 
 
+def tags(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Metadata of the container, as written. Raises RetakeError as `probe` for what is no media file."""
+    with open_media(path) as container:
+        return dict(container.metadata)
+
+
 def _first_frames(container: InputContainer, stream: VideoStream, name: str) -> list[VideoFrame]:
     frames: list[VideoFrame] = []
     try:

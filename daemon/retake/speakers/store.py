@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from retake.domain.errors import ErrorKind, RetakeError
-from retake.domain.speaker import Speaker, check_name
+from retake.domain.speaker import NAME, Speaker, check_name
 from retake.media.folders import new_folder, remove_folder, restore
 
 RECORD = "speaker.json"
@@ -26,6 +27,12 @@ def speaker_folder(home: Path, name: str) -> Path:
     return home / "speakers" / name
 
 
+def speech_folder(home: Path, name: str) -> Path:
+    """Folder of what was spoken in the voice of `name` and is kept to be quicker; it goes when the speaker goes."""
+    check_name(name)
+    return home / "cache" / "speech" / name
+
+
 def exists(home: Path, name: str) -> bool:
     """Whether a complete speaker of that name is stored."""
     folder = speaker_folder(home, name)
@@ -37,7 +44,7 @@ def names(home: Path) -> list[str]:
     root = home / "speakers"
     if not root.is_dir():
         return []
-    return sorted(entry.name for entry in root.iterdir() if not entry.name.startswith(".") and (entry / RECORD).is_file())
+    return sorted(entry.name for entry in root.iterdir() if NAME.fullmatch(entry.name) and (entry / RECORD).is_file())
 
 
 def list_speakers(home: Path) -> list[Speaker]:
@@ -73,6 +80,7 @@ def building(home: Path, name: str, *, replace: bool = False) -> Iterator[Path]:
         yield folder
         if not (folder / RECORD).is_file():
             raise ValueError("a speaker was built without its record")
+    shutil.rmtree(speech_folder(home, name), ignore_errors=True)  # of the voice that was replaced
 
 
 def refuse_existing(home: Path, name: str) -> None:
@@ -90,7 +98,7 @@ def save(folder: Path, speaker: Speaker) -> None:
 
 
 def delete(home: Path, name: str) -> None:
-    """Remove the speaker and everything learnt from the reference. Takes made earlier stay."""
+    """Remove the speaker, everything learnt from the reference and the cached speech. Takes made earlier stay."""
     folder = require(home, name)
     if folder.is_symlink():
         raise RetakeError(
@@ -98,6 +106,7 @@ def delete(home: Path, name: str) -> None:
         )
     try:
         remove_folder(folder)
+        shutil.rmtree(speech_folder(home, name), ignore_errors=True)
     except OSError as error:
         raise RetakeError(
             f"The speaker '{name}' cannot be removed ({error.strerror or error}).",

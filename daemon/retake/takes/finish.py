@@ -1,10 +1,8 @@
-"""Everything that lies beside a finished clip (timeline, captions, report, poster), and its delivery to the user's folder."""
+"""Everything that lies beside a finished clip: timeline, captions, report, poster."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.rate import FrameRate
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
@@ -22,6 +19,7 @@ from retake.takes.captions import write_srt
 
 Image = NDArray[np.uint8]
 
+CLIP_TAG = "retake_take"  # key of a clip's metadata that holds the take's id
 SYNTHETIC = "Synthetic media: the speech and the mouth were generated with Retake, with the recorded consent of the speaker."
 SYNTHETIC_VOICE_OVER = "Synthetic media: the mouth was generated with Retake over a recorded voice, with the recorded consent of the speaker."
 _SUFFIXES = {"clip": ".mp4", "timeline": ".otio", "captions": ".srt", "report": ".json", "poster": ".png"}
@@ -34,11 +32,17 @@ class PosterTap:
         self._index = index
         self.image: Image | None = None
 
-    def through(self, frames: Iterator[Image]) -> Iterator[Image]:
-        for i, frame in enumerate(frames):
-            if i == self._index:
-                self.image = frame.copy()
-            yield frame
+    def through(self, frames: Iterator[Image]) -> Generator[Image, None, None]:
+        """The frames as they come. Closing this closes their source, and with it files and threads behind it."""
+        try:
+            for i, frame in enumerate(frames):
+                if i == self._index:
+                    self.image = frame.copy()
+                yield frame
+        finally:
+            close = getattr(frames, "close", None)
+            if close is not None:
+                close()
 
     def write(self, target: Path) -> None:
         """Write the kept frame as PNG."""
@@ -61,7 +65,7 @@ def clip_metadata(request: TakeRequest, speaker: Speaker, take: str, version: st
         "title": title,
         "comment": f"{statement(request)} Speaker: {speaker.name}. Consent recorded {agreed}. Take {take}.",
         "synthetic": "true",
-        "retake_take": take,
+        CLIP_TAG: take,
         "retake_speaker": speaker.name,
         "retake_version": version,
     }
@@ -113,11 +117,20 @@ def write_timeline(target: Path, take: Take) -> None:
     _write(target, [take], " ".join(take.request.text.split())[:60] or take.id)
 
 
-def write_script_timeline(folder: Path, title: str, takes: list[Take]) -> Path:
-    """A timeline of all `takes` one after another, written into `folder`; returns its path."""
-    target = folder / "script.otio"
+def write_script_timeline(target: Path, title: str, takes: list[Take]) -> None:
+    """A timeline of all `takes` one after another."""
     _write(target, takes, title or "Script")
-    return target
+
+
+def timeline_is_ours(path: Path) -> bool:
+    """Whether the file at `path` is a timeline that Retake wrote."""
+    from retake_otio.timeline import METADATA, read_timeline
+
+    try:
+        timeline = read_timeline(path)  # held on to: its metadata dies with it
+    except (OSError, ValueError):  # whatever cannot be read as a timeline was not written by us
+        return False
+    return METADATA in timeline.metadata
 
 
 def _write(target: Path, takes: list[Take], name: str) -> None:
@@ -132,47 +145,3 @@ def _write(target: Path, takes: list[Take], name: str) -> None:
         clips.append(line_clip(line_id=request.line_id, name=label, parameters=parameters, takes=[media]))
     with atomic(target) as part:
         write_timeline(part, build_timeline(name, clips, {"synthetic": True}))
-
-
-def deliver(take: Take, output: Path) -> Take:
-    """Copy a stored take to `output` (the clip) and beside it; the copy's timeline points to the copy. Returns the take as delivered."""
-    target = output.absolute()
-    files = files_in(target.parent, target.stem).model_copy(update={"clip": str(target)})
-    moved = take.model_copy(update={"files": files})
-    for name in ("captions", "poster", "report", "clip"):
-        with atomic(Path(getattr(files, name))) as part:
-            shutil.copyfile(getattr(take.files, name), part)
-    write_timeline(Path(files.timeline), moved)
-    return moved
-
-
-def check_target(output: Path) -> None:
-    """Raise RetakeError, before any work is done, unless a clip can be written to `output`."""
-    if output.suffix.lower() != ".mp4":
-        raise RetakeError(f"'{output.name}' is not an .mp4 file.", "Give the clip a name ending in .mp4.", code="bad_output")
-    folder = output.absolute().parent
-    if not folder.is_dir():
-        raise RetakeError(
-            f"There is no folder {folder}.", "Create it, or choose another place for the clip.", kind=ErrorKind.ENVIRONMENT, code="no_folder"
-        )
-    if not os.access(folder, os.W_OK):
-        raise RetakeError(f"{folder} is not writable.", "Choose another place for the clip.", kind=ErrorKind.ENVIRONMENT, code="not_writable")
-
-
-def prepare_folder(folder: Path) -> None:
-    """Create the folder for a script's takes."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RetakeError(
-            f"The folder {folder} cannot be made ({error.strerror or error}).",
-            "Choose another folder.",
-            kind=ErrorKind.ENVIRONMENT,
-            code="not_writable",
-        ) from error
-    check_target(folder / "001.mp4")
-
-
-def _clip(take: Take) -> Any:
-    rate = FrameRate.parse(take.rate)
-    return {"take": take.model_dump(mode="json"), "rate": (rate.numerator, rate.denominator)}

@@ -60,9 +60,16 @@ def take_folder(home: Path, identifier: str) -> Path:
 
 
 @contextmanager
-def building(home: Path, identifier: str) -> Iterator[Path]:
-    """Yield an empty folder that becomes `take_folder(home, identifier)` when the block ends without an error; the block calls `save` on it."""
-    with new_folder(take_folder(home, identifier)) as folder:
+def building(home: Path, key: str) -> Iterator[Path]:
+    """Yield an empty folder that becomes the folder of the take with that key when the block ends without an error; the block calls `save` on it.
+
+    Should another process have made the same take meanwhile, its folder stays: somebody may be reading from it.
+    """
+
+    def made_elsewhere() -> bool:
+        return find(home, key) is not None
+
+    with new_folder(take_folder(home, take_id(key)), unless=made_elsewhere) as folder:
         yield folder
         if not (folder / RECORD).is_file():
             raise ValueError("a take was built without its record")

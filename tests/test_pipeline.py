@@ -1,0 +1,119 @@
+"""What the pipeline decides before anything is drawn: fitting a line into its time, one rate for a timeline, errors that name their line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retake import pipeline
+from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.phones import SILENCE
+from retake.domain.progress import Progress
+from retake.domain.script import Line, Script
+from retake.domain.speaker import Consent, Speaker
+from retake.domain.speech import Speech
+from retake.domain.take import TakeRequest
+from retake.domain.timing import Phone, Timing
+from retake.face.embedded import EmbeddedLips
+from retake.speakers import store
+
+SOUND_RATE = 24000
+
+
+class SlowToChange:
+    """A voice engine whose durations follow the pace only in part, as coarse grids of durations do. Every sample is sound."""
+
+    name = "slow"
+    version = "1"
+    languages = ("en",)
+
+    def __init__(self, seconds: float, obedience: float) -> None:
+        self.seconds, self.obedience = seconds, obedience
+        self.paces: list[float] = []
+
+    def speak(self, speaker: Path, text: str, *, seed: int, pace: float, progress: Progress) -> Speech:
+        self.paces.append(pace)
+        seconds = self.seconds / (1 + (pace - 1) * self.obedience)
+        samples = np.full(round(seconds * SOUND_RATE), 0.1, np.float32)
+        return Speech(samples, SOUND_RATE, Timing((Phone("AA", 0.0, len(samples) / SOUND_RATE),), ()))
+
+
+def enrolled(home: Path, name: str, rate: str) -> Speaker:
+    now = datetime(2026, 5, 12, tzinfo=UTC)
+    speaker = Speaker(
+        name=name, consent=Consent(statement="I agree to this.", recorded_by="anna", recorded_at=now, reference_sha256="0" * 64), created_at=now,
+        product_version="0", transcript="", transcript_source="none", rate=rate, frames=100, width=64, height=64, seconds=4.0, voice_engine="slow 1",
+        voice_similarity=None, loudness_lufs=None, lag_seconds=0.0, lag_confidence=0.0, fingerprint=name,
+    )  # fmt: skip
+    with store.building(home, name, replace=True) as folder:
+        store.save(folder, speaker)
+    return speaker
+
+
+def fitted(home: Path, voice: SlowToChange, seconds: float) -> Speech:
+    request = TakeRequest(speaker="anna", text="Hello.", fit=seconds)
+    work = pipeline._Work(request, enrolled(home, "anna", "25"), voice, EmbeddedLips(), home, Progress())
+    speech, frames = pipeline._speech(work)
+    assert frames == round(seconds * 25)
+    assert len(speech.samples) == round(frames / 25 * SOUND_RATE)
+    return speech
+
+
+@pytest.mark.parametrize("obedience", [1.0, 0.6, 0.4])
+def test_no_sound_is_cut_off_by_fitting(tmp_path: Path, obedience: float) -> None:
+    voice = SlowToChange(5.5, obedience)
+    speech = fitted(tmp_path, voice, 5.2)
+    spoken = 5.5 / (1 + (voice.paces[-1] - 1) * obedience)
+    assert np.count_nonzero(speech.samples) == round(spoken * SOUND_RATE)
+    assert speech.timing.phones[-1].symbol == SILENCE
+
+
+def test_a_voice_that_cannot_hurry_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(RetakeError) as caught:
+        fitted(tmp_path, SlowToChange(5.5, 0.0), 5.2)
+    assert caught.value.code == "does_not_fit"
+    assert "5.7" in caught.value.remedy
+
+
+def test_a_timeline_has_one_rate(tmp_path: Path) -> None:
+    enrolled(tmp_path, "anna", "30000/1001")
+    enrolled(tmp_path, "ben", "25")
+    anna, ben = TakeRequest(speaker="anna", text="Hello."), TakeRequest(speaker="ben", text="Hello.")
+    assert [request.fps for request in pipeline._at_one_rate([anna, ben], tmp_path)] == ["30000/1001", "30000/1001"]
+    assert pipeline._at_one_rate([ben, ben], tmp_path) == [ben, ben]
+
+
+def test_a_script_with_a_line_that_cannot_be_spoken_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    enrolled(tmp_path, "anna", "25")
+    lines = ("Hello there.", "Привет, как дела?")
+    requests = [TakeRequest(speaker="anna", text=text) for text in lines]
+    script = Script("", tuple(Line(str(number), text) for number, text in enumerate(lines)))
+    with pytest.raises(RetakeError) as caught:
+        pipeline.render_script(script, requests, home=tmp_path, output_folder=tmp_path / "out", progress=Progress())
+    assert caught.value.code == "text_language"
+    assert caught.value.kind is ErrorKind.BAD_INPUT
+    assert caught.value.cause.startswith("Line 2 ('Привет")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_cached_voice_goes_with_its_speaker(tmp_path: Path) -> None:
+    voice = SlowToChange(2.0, 1.0)
+    fitted(tmp_path, voice, 3.0)
+    kept = store.speech_folder(tmp_path, "anna")
+    assert list(kept.iterdir())
+    store.delete(tmp_path, "anna")
+    assert not kept.exists()
+
+
+def test_a_speaker_that_was_replaced_meanwhile_spoils_the_take(tmp_path: Path) -> None:
+    speaker = enrolled(tmp_path, "anna", "25")
+    work = pipeline._Work(TakeRequest(speaker="anna", text="Hi."), speaker, SlowToChange(1.0, 1.0), EmbeddedLips(), tmp_path, Progress())
+    pipeline._check_same_speaker(work)
+    with store.building(tmp_path, "anna", replace=True) as folder:
+        store.save(folder, speaker.model_copy(update={"fingerprint": "another"}))
+    with pytest.raises(RetakeError) as caught:
+        pipeline._check_same_speaker(work)
+    assert caught.value.code == "speaker_changed"
