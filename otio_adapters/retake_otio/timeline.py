@@ -93,7 +93,10 @@ def write_timeline(path: Path, timeline: otio.schema.Timeline) -> None:
 
 def read_timeline(path: Path) -> otio.schema.Timeline:
     """Read native OpenTimelineIO JSON; raises ValueError for something else than a timeline."""
-    found = otio.adapters.read_from_string(path.read_text(encoding="utf-8"), adapter_name="otio_json")
+    try:
+        found = otio.adapters.read_from_string(path.read_text(encoding="utf-8"), adapter_name="otio_json")
+    except (KeyError, otio.exceptions.OTIOError) as error:  # what the library raises for objects without their required fields
+        raise ValueError(f"{path} holds no timeline: {error}") from error
     if not isinstance(found, otio.schema.Timeline):
         raise ValueError(f"{path} holds a {type(found).__name__}, not a timeline")
     return found
