@@ -18,6 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import codec_baseline as codec
+
 SENTENCES = (
     "Welcome back to the second part of our course on making bread at home.",
     "Today we look at flour, water, salt and time, and at what each of them does.",
@@ -82,8 +84,7 @@ def say(speaker: str, seconds: float, seed: int, target: Path) -> tuple[Run, flo
 
 def baseline(clip: Path) -> float:
     """Seconds that decode + x264 of the same frames take alone."""
-    run = timed([sys.executable, str(Path(__file__).with_name("codec.py")), str(clip), "--json"])
-    return float(json.loads(run.output)["seconds"])
+    return codec.measure(clip, "decode + x264").seconds
 
 
 def main() -> None:

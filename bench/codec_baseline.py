@@ -1,6 +1,6 @@
 """What decoding and encoding alone cost: the floor under the time of a render.
 
-    python bench/codec.py CLIP [--seconds N]
+    python bench/codec_baseline.py CLIP [--seconds N]
 
 prints, for `decode + x264` of the clip's own frames through PyAV (the settings of a take's clip, no sound, no colour conversion) and for the same
 through `read_frames` and `write_clip` (RGB in between, sound, metadata): frames, seconds, frames a second, share of real time, peak memory.

@@ -1,0 +1,77 @@
+"""Learn a voice from recordings and let it speak: python bench/voice.py --out FOLDER RECORDING=WORDS ... --say "TEXT" [--say ...]
+
+Each RECORDING is an audio or video file with the words said in it (text, or the name of a text file); several are joined with pauses, as
+one reference. Writes FOLDER/reference.wav, FOLDER/NN.wav for every text and prints the product's own figures for each, so that any
+other tool can judge the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from retake.domain.progress import Progress
+from retake.media.audio import read_audio, write_wav
+from retake.settings import prepare_process
+
+RATE = 48000
+PAUSE = 0.4  # seconds between joined recordings
+
+
+def words_of(value: str) -> str:
+    path = Path(value)
+    return path.read_text("utf-8").strip() if len(value) < 200 and path.is_file() else value
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("recordings", nargs="+")
+    arguments.add_argument("--say", action="append", required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    given = arguments.parse_intermixed_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    prepare_process(Path(os.environ.get("RETAKE_HOME", given.out / "home")).resolve())
+    from retake.speech.embedded import EmbeddedVoice, enrol
+    from retake.speech.measure import loudness, phone_error_rate, voice_similarity
+
+    parts: list[np.ndarray] = []
+    words: list[str] = []
+    for recording in given.recordings:
+        path, _, text = recording.partition("=")
+        parts += [read_audio(Path(path), RATE), np.zeros(round(PAUSE * RATE), np.float32)]
+        words.append(words_of(text))
+    reference = np.concatenate(parts[:-1])
+    write_wav(given.out / "reference.wav", reference, RATE)
+    start = time.perf_counter()
+    profile = enrol(given.out, reference, RATE, " ".join(words), Progress())
+    print(json.dumps({"reference_seconds": round(len(reference) / RATE, 1), "learnt_in": round(time.perf_counter() - start, 1)}), flush=True)
+    voice = EmbeddedVoice()
+    for number, text in enumerate(given.say, 1):
+        start = time.perf_counter()
+        speech = voice.speak(given.out, text, seed=0, pace=1.0, progress=Progress())
+        took = time.perf_counter() - start
+        write_wav(given.out / f"{number:02d}.wav", speech.samples, speech.rate)
+        own = {
+            "text": text[:50],
+            "seconds": round(speech.duration, 2),
+            "real_time_factor": round(took / speech.duration, 3),
+            "similarity": voice_similarity(_at(speech.samples, speech.rate), _at(reference, RATE), 16000),
+            "phone_error_rate": round(phone_error_rate(speech.samples, speech.rate, text), 3),
+            "loudness_difference": round(loudness(speech.samples, speech.rate) - (profile.loudness_lufs or loudness(reference, RATE)), 2),
+        }
+        print(json.dumps(own), flush=True)
+
+
+def _at(samples: np.ndarray, rate: int) -> np.ndarray:
+    from retake.media.audio import resample
+
+    return resample(samples, rate, 16000)
+
+
+if __name__ == "__main__":
+    main()
