@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from retake.domain.errors import ErrorKind, RetakeError
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -68,6 +70,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     except OSError as error:
         raise explain_os_error(error, target) from error
+    except SafetensorError as error:
+        raise explain_os_error(_named_in(error), target) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -126,6 +130,12 @@ def remove_stale(folder: str | os.PathLike[str]) -> list[Path]:
                 entry.unlink()
                 removed.append(entry)
     return removed
+
+
+def _named_in(error: SafetensorError) -> BaseException:
+    """The operating system's failure that safetensors only tells about in words ("... (os error 28)"), or else the error itself."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
 
 
 def _check_target(target: Path) -> None:
