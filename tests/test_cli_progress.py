@@ -130,3 +130,10 @@ def test_first_ctrl_c_cancels_and_the_second_interrupts(tmp_path: Path) -> None:
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
     assert not (tmp_path / "cache").exists()  # what did not finish is not learnt from
+
+
+def test_an_estimate_that_cannot_be_kept_does_not_spoil_the_work(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()  # a file where the folder should be
+    with working("say", tmp_path, stream=io.StringIO()) as progress:
+        progress.stage("Speaking")
+    assert (tmp_path / "cache").is_file()

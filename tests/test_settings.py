@@ -38,6 +38,15 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: str) -> None:
     assert "settings.json" in caught.value.cause
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps user folders to their users by other means")
+def test_home_is_its_owners(tmp_path: Path) -> None:
+    """It holds faces and voices. A folder that somebody made on purpose keeps its permissions."""
+    assert settings.prepare_home(tmp_path / "a" / "home").stat().st_mode & 0o077 == 0
+    (tmp_path / "shared").mkdir(mode=0o755)
+    (tmp_path / "shared").chmod(0o755)
+    assert settings.prepare_home(tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+
+
 def test_home_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RetakeError) as caught:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from retake.speech.hibari_net import BINS
 from retake.speech.loudness import CEILING, loudness, true_peak
 from retake.speech.mastering import master
+from retake.speech.perform import ROOM_PIECE, room_tone
 
 RATE = 24000
 
@@ -35,3 +38,11 @@ def test_without_a_target_peaks_are_held_all_the_same() -> None:
 
 def test_silence_stays_silence() -> None:
     assert not master(np.zeros(RATE, np.float32), RATE, -20.0).any()
+
+
+def test_the_room_goes_on_evenly_beyond_a_minute() -> None:
+    room = torch.full((BINS,), -6.0)
+    tone = room_tone(room, ROOM_PIECE + 2 * RATE, 0)
+    assert len(tone) == ROOM_PIECE + 2 * RATE
+    levels = np.sqrt((tone[ROOM_PIECE - RATE : ROOM_PIECE + RATE].reshape(-1, RATE // 20) ** 2).mean(1))
+    assert levels.min() / levels.max() > 0.8

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from retake.domain.errors import ErrorKind, RetakeError
+from retake.settings import prepare_home
 
 USAGE = 2  # exit code of a command line that cannot be understood, as shells and other programs use it
 UNFORESEEN = 1  # exit code of an error in Retake itself
@@ -108,8 +109,9 @@ def _write_log(home: Path, details: str) -> Path | None:
     now = datetime.now(UTC)
     path = folder / f"error-{now:%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        prepare_home(home)
+        folder.mkdir(exist_ok=True)
         path.write_text(f"{now.isoformat()}\n{' '.join(sys.argv)}\nPython {sys.version}\n\n{details}", encoding="utf-8")
-    except OSError:
+    except (OSError, RetakeError):
         return None
     return path

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from retake.domain.errors import RetakeError
 
 # Rough seconds of each stage for 20 seconds of reference and a line of 5 seconds on two cores. Only the proportions matter, and only at first.
 FIRST_GUESS: dict[str, dict[str, float]] = {
@@ -43,7 +46,7 @@ class Pace:
         self._in_round: set[str] = set()
         self._round = 1
         self._stage = ""
-        self._stage_start = self._start = clock()
+        self._stage_start = clock()
 
     def enter(self, stage: str) -> None:
         """A stage begins; one that was gone through already begins a new round."""
@@ -77,14 +80,11 @@ class Pace:
         everything[self._command] = {stage: round((value + known.get(stage, value)) / 2, 3) for stage, value in seconds.items()}
         from retake.media.files import atomic
 
-        self._store.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(self._store) as path:
-            path.write_text(json.dumps(everything, indent=1), encoding="utf-8")
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the command began."""
-        return self._clock() - self._start
+        # The work is done and its result is there: an estimate for the next time is not worth an error.
+        with contextlib.suppress(OSError, RetakeError):
+            self._store.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(self._store) as path:
+                path.write_text(json.dumps(everything, indent=1), encoding="utf-8")
 
     def _leave(self) -> None:
         if self._stage:

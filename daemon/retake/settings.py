@@ -55,9 +55,9 @@ def home() -> Path:
 
 
 def prepare_home(folder: Path) -> Path:
-    """Create the home folder; raises RetakeError where that is impossible."""
+    """Create the home folder, for its owner's eyes only; raises RetakeError where that is impossible. One that exists is left as it is."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold faces and voices
     except OSError as error:
         raise RetakeError(
             f"The folder {folder} cannot be made ({error.strerror or error}).",

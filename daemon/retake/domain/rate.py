@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,6 +18,7 @@ _NTSC = {
     "59.94": (60000, 1001),
     "119.88": (120000, 1001),
 }
+_WRITTEN = re.compile(r"[0-9]{1,9}(?:/[0-9]{1,9}|\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, order=False)
@@ -40,6 +42,8 @@ class FrameRate:
         try:
             if text in _NTSC:
                 return cls(*_NTSC[text])
+            if not _WRITTEN.fullmatch(text):  # Fraction also reads 1e999999999, and never comes back
+                raise ValueError(text)
             value = Fraction(text).limit_denominator(1001)
             if not 1 <= value <= 240:
                 raise ValueError(text)

@@ -130,7 +130,8 @@ def _from_address() -> bytes:
 def _place(target: Path, data: bytes) -> Path:
     """Write beside and rename: two processes may install at once, and both end with the same complete file."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.parent.mkdir(exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
         beside = Path(name)
         try:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 # H.273 matrix coefficients -> names of the scaler.
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-_UNSPECIFIED = 2
 _FULL_RANGE = 2  # as libavutil numbers ranges: 0 unknown, 1 limited, 2 full
 _TRANSFERS = {16: "pq", 18: "hlg"}
 _PRIMARIES = {9: "bt2020", 11: "dci_p3", 12: "display_p3"}

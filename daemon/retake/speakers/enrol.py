@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,9 +99,17 @@ def enrol(
         check_transcript(words)
     request = _Request(reference, name, words, agreed, max_seconds)
     with store.building(home, name, replace=replace) as folder:
-        speaker, lines = _learn(request, folder, recorded_by or getpass.getuser(), progress)
+        speaker, lines = _learn(request, folder, recorded_by or _account(), progress)
         store.save(folder, speaker)
     return EnrolResult(speaker, store.speaker_folder(home, name) / "report.html", lines)
+
+
+def _account() -> str:
+    """The account of the operating system; a container's may have no name."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def check_consent(statement: str) -> str:

@@ -32,7 +32,7 @@ def waveform(samples: NDArray[np.float32], rate: int, timing: Timing | None) -> 
     for number, word in enumerate(timing.words if timing is not None else ()):
         axes.axvspan(word.start, word.end, color=_INK, alpha=0.13 if number % 2 else 0.06, linewidth=0)
         place = -1.2 * top if number % 2 else -1.45 * top
-        axes.text((word.start + word.end) / 2, place, word.text, ha="center", va="center", fontsize=6.5, color=_INK, clip_on=True)
+        axes.text((word.start + word.end) / 2, place, word.text, ha="center", va="center", fontsize=6.5, color=_INK, clip_on=True, parse_math=False)
     axes.set_yticks([])
     _time_axis(axes, len(samples) / rate)
     return _png(figure)

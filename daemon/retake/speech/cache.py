@@ -33,7 +33,7 @@ class SpeechCache:
             samples = load_file(sound)["samples"]
             timing = timing_from_json(record["timing"])
             return Speech(samples.astype(np.float32), int(record["rate"]), timing, str(record["engine"]))
-        except (ValueError, KeyError, TypeError, SafetensorError):
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
 
     def put(self, key: str, speech: Speech) -> None:

@@ -25,6 +25,7 @@ SHORTEST_PAUSE = 0.08  # s; shorter gaps belong to the phones beside them
 SHORTEST_PHONE = 0.04  # s that a phone keeps when the silence beside it is measured
 EDGE_BEFORE, EDGE_AFTER = 0.05, 0.08  # s of silence kept around an utterance
 FADE = 0.01  # s
+ROOM_PIECE, ROOM_FADE = 60 * RATE, RATE // 20  # samples of room made at a time, and over which two of them are joined
 # How far another reading strays from the plain one: within what a person does when asked to say it again.
 PITCH_SHIFT, PITCH_WANDER, PITCH_SPREAD = 0.03, 0.035, 0.10  # ln units, ln units, share of the range
 TEMPO_SHIFT, TEMPO_WANDER = 0.025, 0.08  # ln units a sentence, ln units a phoneme
@@ -75,8 +76,21 @@ def perform(base: HibariNet, voice: Voice, utterance: Utterance, *, seed: int, p
 
 def room_tone(room: torch.Tensor, count: int, seed: int) -> NDArray[np.float32]:
     """`count` samples of the person's silence, at the network's level, from its log magnitudes (BINS,)."""
-    frames = count // HOP + 2
     generator = torch.Generator().manual_seed(seed)
+    out = np.zeros(count, np.float32)
+    # A minute at a time: a spectrum takes a hundred times the memory of its sound.
+    for begin in range(0, count, ROOM_PIECE):
+        piece = _room_piece(room, min(ROOM_PIECE + ROOM_FADE, count - begin), generator)
+        if begin:
+            fade = min(ROOM_FADE, len(piece))
+            ramp = np.linspace(0, np.pi / 2, fade, dtype=np.float32)
+            piece[:fade] = piece[:fade] * np.sin(ramp) + out[begin : begin + fade] * np.cos(ramp)
+        out[begin : begin + len(piece)] = piece
+    return out
+
+
+def _room_piece(room: torch.Tensor, count: int, generator: torch.Generator) -> NDArray[np.float32]:
+    frames = count // HOP + 2
     shape = (len(room), frames)
     spectrum = torch.complex(torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)) * torch.exp(room)[:, None]
     window = torch.hann_window(1200)

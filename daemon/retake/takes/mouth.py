@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +72,6 @@ def compare(take: MouthFigures, real: MouthFigures) -> dict[str, float | None]:
         "silence": take.pause_speed / real.pause_speed,
     }
     return {name: round(value, 3) if np.isfinite(value) else None for name, value in figures.items()} | {"closures": take.closures}
-
-
-def as_record(figures: MouthFigures) -> dict[str, float]:
-    """JSON form of figures."""
-    return asdict(figures)
 
 
 def _median_open(gap: Array, times: NDArray[np.floating], timing: Timing) -> float:

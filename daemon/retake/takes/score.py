@@ -93,7 +93,7 @@ def _report_beside(clip: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text("utf-8"))
         return record if record["clip"]["sha256"] == sha256(clip) else None
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
