@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from bad_references import FPS, SIDE, Picture, Presenter
 from media_samples import number_in, numbered
 
@@ -22,8 +24,9 @@ from retake.domain.speech import Speech
 from retake.media.reader import read_frames
 from retake.media.reference import PICTURE_NAME, ReferenceFrames
 from retake.motion.graph import MotionGraph
+from retake.settings import Settings, save_settings
 from retake.speakers.track import load_track
-from retake.speech.adapt import Settings
+from retake.speech.adapt import Settings as Training
 
 SECONDS = 8.0
 GAP = range(70, 110)  # frames that show a board with their number instead of the presenter
@@ -31,12 +34,16 @@ FIRST = 60  # frame of the reference with which the take begins
 
 
 @pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A home folder whose settings ask for one thread: several that wait for each other on a busy machine cost more than they bring."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     for name in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
         monkeypatch.setenv(name, os.environ[name])
     monkeypatch.setenv("RETAKE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    save_settings(tmp_path / "home", Settings(threads=1))
+    before = torch.get_num_threads()
+    yield tmp_path / "home"
+    torch.set_num_threads(before)
 
 
 def test_frames_without_a_face_pass_through(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, home: Path) -> None:
@@ -46,7 +53,7 @@ def test_frames_without_a_face_pass_through(monkeypatch: pytest.MonkeyPatch, cap
         return numbered(number, SIDE, SIDE) if number in GAP else presenter.picture(number)
 
     # The voice is learnt in two steps instead of two hundred: it is not what is looked at here.
-    hasty = partial(retake.speakers.enrol.learn_voice, settings=Settings(steps=2))
+    hasty = partial(retake.speakers.enrol.learn_voice, settings=Training(steps=2))
     monkeypatch.setattr(retake.speakers.enrol, "learn_voice", hasty)
     reference = presenter.video(tmp_path / "reference.mp4", SECONDS, picture=picture)
     assert cli.run(["enrol", str(reference), "--name", "anna", "--consent", "I, Anna, agree to be enrolled.", "--json"]) == 0
