@@ -88,7 +88,9 @@ class ShapeModel:
         model = cls(space, mean, mean, residual, open_gap, closed_gap, prior)
         quiet = good & at_rest(timing, _centres(len(canonical), rate))
         expected = model._free(Timing((), ()), 1, rate)[0]
-        rest = (mouths[quiet].sum(0) + REST_WEIGHT * expected) / (quiet.sum() + REST_WEIGHT)
+        # The median: a pause often holds a swallow, a breath or the end of a word that the alignment cut short.
+        seen = np.median(mouths[quiet], axis=0) if quiet.any() else expected
+        rest = (quiet.sum() * seen + REST_WEIGHT * expected) / (quiet.sum() + REST_WEIGHT)
         return replace(model, rest=rest.astype(np.float32))
 
     def predict(self, timing: Timing, frames: int, rate: FrameRate) -> Array:
@@ -186,5 +188,6 @@ def _gaps(mouths: Array, good: NDArray[np.bool_], rate: FrameRate, timing: Timin
                 shut.append(float(gap[near].min()))
     high, low = np.percentile(gap[good], [80, 3])
     open_gap = float(np.median(wide)) if len(wide) >= 5 else float(high)
-    closed_gap = float(np.median(shut)) if len(shut) >= 3 else float(low)
+    # Frames seldom catch a short closure at its tightest; what the mouth does at its most closed is what a closure is.
+    closed_gap = min(float(np.median(shut)), float(low)) if len(shut) >= 3 else float(low)
     return max(open_gap, 1e-3), closed_gap

@@ -66,7 +66,7 @@ def load_timing(folder: Path) -> Timing:
 
 def timing_to_json(timing: Timing) -> dict[str, object]:
     """The stored form of a timing, as in reports and speaker folders."""
-    return asdict(timing)
+    return asdict(timing) | {"phones": [asdict(phone) for phone in timing.phones], "words": [asdict(word) for word in timing.words]}
 
 
 def timing_from_json(record: dict[str, object]) -> Timing:

@@ -11,8 +11,8 @@ from retake.domain.phones import SILENCE
 from retake.domain.speech import Speech
 from retake.domain.timing import Phone, Timing
 
-# A take starts with the mouth at rest and ends with it: editors cut there, and the first closure needs frames to form.
-LEAD, TAIL = 0.20, 0.40
+# A take starts with the mouth at rest and ends with it: editors cut there. Lips get ready 0.22 s before the first sound (face.rest).
+LEAD, TAIL = 0.32, 0.40
 # What is left of them when a slot is tight.
 MIN_LEAD, MIN_TAIL = 0.08, 0.12
 # Beyond this, a changed speaking rate is heard as such.

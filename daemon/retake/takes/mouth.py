@@ -67,11 +67,15 @@ def compare(take: MouthFigures, real: MouthFigures) -> dict[str, float | None]:
     figures = {
         "closure": take.closure,
         "closure_reference": real.closure,
-        "amplitude": take.movement / real.movement,
-        "jitter": take.jitter / real.jitter,
-        "silence": take.pause_speed / real.pause_speed,
+        "amplitude": _ratio(take.movement, real.movement),
+        "jitter": _ratio(take.jitter, real.jitter),
+        "silence": _ratio(take.pause_speed, real.pause_speed),
     }
     return {name: round(value, 3) if np.isfinite(value) else None for name, value in figures.items()} | {"closures": take.closures}
+
+
+def _ratio(value: float, base: float) -> float:
+    return value / base if base > 0 else float("nan")
 
 
 def _median_open(gap: Array, times: NDArray[np.floating], timing: Timing) -> float:
