@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -64,12 +65,12 @@ def load_timing(folder: Path) -> Timing:
         ) from error
 
 
-def timing_to_json(timing: Timing) -> dict[str, object]:
+def timing_to_json(timing: Timing) -> dict[str, Any]:
     """The stored form of a timing, as in reports and speaker folders."""
     return asdict(timing) | {"phones": [asdict(phone) for phone in timing.phones], "words": [asdict(word) for word in timing.words]}
 
 
-def timing_from_json(record: dict[str, object]) -> Timing:
+def timing_from_json(record: dict[str, Any]) -> Timing:
     """Inverse of `timing_to_json`; raises KeyError, TypeError or ValueError for anything else."""
     phones, words = record["phones"], record["words"]
     if not isinstance(phones, list) or not isinstance(words, list):
