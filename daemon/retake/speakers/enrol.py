@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ from retake.media.reference import PICTURE_NAME, SOUND_NAME, ReferenceFrames, no
 from retake.motion.features import thumbnails
 from retake.motion.graph import build as build_graph
 from retake.speakers import store
-from retake.speakers.quality import PictureMeasures, assess, measure_pictures, refuse_short, refuse_turned, sample_frames
+from retake.speakers.quality import LAG_CONFIDENT, LAG_SEEN, PictureMeasures, assess, measure_pictures, refuse_short, refuse_turned, sample_frames
 from retake.speakers.report import console_lines, write_report
 from retake.speakers.track import save_track, track_faces
 from retake.speech.align import align
@@ -40,10 +41,6 @@ from retake.speech.recognise import recognise
 from retake.speech.text import check as check_text
 
 SOUND_RATE = 48000
-# Below this the estimate of the lag is a guess, and moving the sound would do harm as often as good.
-LAG_CONFIDENCE = 0.35
-# Viewers do not notice less (ITU-R BT.1359 tolerates 45 ms of early sound), and the estimate itself is no better than 30 ms.
-LAG_WORTH_MENDING = 0.045
 # A sentence or two: anything longer is not a statement of consent but a mistaken file.
 LONGEST_CONSENT = 4000
 # Spoken with the new voice to hear how alike it is; phonetically rich, and in nobody's reference.
@@ -171,7 +168,7 @@ def _learn(request: _Request, folder: Path, recorded_by: str, progress: Progress
     progress.stage("Learning the mouth")
     learn_face(folder, track, timing, progress)
     progress.stage("Learning the movement")
-    graph = build_graph(track, thumbnails(read_frames(folder / PICTURE_NAME)), timing)
+    graph = build_graph(track, thumbnails(_watched(read_frames(folder / PICTURE_NAME), normal.frames, progress)), timing)
     graph.save(folder)
 
     progress.stage("Checking the result")
@@ -226,6 +223,14 @@ def _learn(request: _Request, folder: Path, recorded_by: str, progress: Progress
     return speaker, console_lines(quality)
 
 
+def _watched(frames: Iterable[NDArray[np.uint8]], total: int, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    """The same frames; every one is reported, so that the work on them can be stopped."""
+    for number, frame in enumerate(frames):
+        progress.report(number / max(1, total))
+        yield frame
+    progress.check()
+
+
 def _listen(samples: NDArray[np.float32], transcript: str | None) -> Timing:
     """When each phone of the reference is heard: aligned where the words are known, recognised otherwise."""
     return align(samples, SOUND_RATE, transcript) if transcript else recognise(samples, SOUND_RATE).timing
@@ -235,7 +240,7 @@ def _lag(track: FaceTrack, samples: NDArray[np.float32], timing: Timing) -> tupl
     """Seconds by which the picture is late and should be mended (0 where it is in time, or nobody can tell), and how sure that is."""
     canonical, _ = to_canonical(track.landmarks, make_template(track.landmarks))
     lag, confidence = estimate_lag(canonical, track.rate, samples, SOUND_RATE, timing)
-    worth = confidence >= LAG_CONFIDENCE and abs(lag) >= LAG_WORTH_MENDING
+    worth = confidence >= LAG_CONFIDENT and abs(lag) > LAG_SEEN
     return (round(float(lag), 4) if worth else 0.0), round(float(confidence), 3)
 
 
