@@ -14,6 +14,8 @@ from retake.speech.measure import loudness, phone_error_rate, similarity_meaning
 
 # What voices are compared at; more bandwidth says nothing more about who speaks.
 RATE = 16000
+# Seconds of a take that its voice is judged by: more changes nothing but the time and memory it takes.
+LISTEN = 60.0
 
 
 def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: Speaker) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: 
     if request.audio is not None:
         return measured | {"alignment_confidence": round(speech.timing.confidence, 3)}
     samples = resample(speech.samples, speech.rate, RATE)
-    similarity = voice_similarity(samples, read_audio(folder / SOUND_NAME, RATE), RATE)
+    similarity = voice_similarity(samples[: round(LISTEN * RATE)], read_audio(folder / SOUND_NAME, RATE), RATE)
     return measured | {
         "voice_similarity": None if similarity is None else round(similarity, 3),
         "voice_similarity_means": similarity_meaning(similarity),
