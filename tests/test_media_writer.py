@@ -279,7 +279,7 @@ except RetakeError as error:
 
 
 def test_poster(tmp_path: Path) -> None:
-    write_poster(tmp_path / "a.png", numbered(5))
+    write_poster(tmp_path / "a.png", numbered(5), width=numbered(5).shape[1], height=numbered(5).shape[0])
     with Image.open(tmp_path / "a.png") as image:
         assert np.array_equal(np.asarray(image), numbered(5))
 
@@ -290,3 +290,11 @@ def test_presentation_is_exact_for_long_fractional_clips(tmp_path: Path) -> None
         base = container.streams.video[0].time_base
     assert (Fraction(1001, 30000) / base).denominator == 1
     assert isinstance(av.__version__, str)
+
+
+def test_a_poster_is_fitted_as_the_clip_is(tmp_path: Path) -> None:
+    write_poster(tmp_path / "a.png", np.full((64, 64, 3), 200, np.uint8), width=128, height=72)
+    picture = np.asarray(Image.open(tmp_path / "a.png"))
+    assert picture.shape == (72, 128, 3)
+    assert (picture[36] == 200).all(1).sum() == 72
+    assert not picture[:, :26].any() and not picture[:, -26:].any()

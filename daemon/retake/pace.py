@@ -78,13 +78,12 @@ class Pace:
         known = everything.get(self._command) or {}
         seconds = {stage: spent / self._round for stage, spent in self._spent.items()}
         everything[self._command] = {stage: round((value + known.get(stage, value)) / 2, 3) for stage, value in seconds.items()}
-        from retake.media.files import atomic
+        from retake.media.files import atomic_json
 
         # The work is done and its result is there: an estimate for the next time is not worth an error.
         with contextlib.suppress(OSError, RetakeError):
             self._store.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(self._store) as path:
-                path.write_text(json.dumps(everything, indent=1), encoding="utf-8")
+            atomic_json(self._store, everything)
 
     def _leave(self) -> None:
         if self._stage:

@@ -195,7 +195,7 @@ def _make(work: _Work, key: str) -> Take:
                 progress=progress,
                 total=frames,
             )
-        poster.write(Path(files.poster))
+        poster.write(Path(files.poster), width, height)
         _check_same_speaker(work)
         progress.stage("Measuring")
         with watch.time("measure"):

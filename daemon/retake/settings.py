@@ -94,11 +94,10 @@ def load_settings(folder: Path) -> Settings:
 
 def save_settings(folder: Path, settings: Settings) -> None:
     """Write `settings.json`, complete or not at all."""
-    from retake.media.files import atomic
+    from retake.media.files import atomic_text
 
     prepare_home(folder)
-    with atomic(folder / "settings.json") as path:
-        path.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    atomic_text(folder / "settings.json", settings.model_dump_json(indent=2) + "\n")
 
 
 def available_cores() -> int:

@@ -16,7 +16,6 @@ PHONES: tuple[str, ...] = (*tuple(sorted(VOWELS | CONSONANTS)), SILENCE)
 
 CLOSED = frozenset(["P", "B", "M"])  # both lips meet
 LABIODENTAL = frozenset(["F", "V"])  # lower lip meets the upper teeth
-ROUNDED = frozenset(["W", "UW", "UH", "OW", "OY", "AO", "SH", "ZH", "CH", "JH", "R", "ER"])  # lips narrow and come forward
 OPEN_VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH"])
 
 # Visemes: groups of phones that look alike (after the 14 visemes of MPEG-4, with rounding kept apart).

@@ -14,7 +14,7 @@ from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 
 from .container import open_media
-from .encode import CLIP, SOUND_RATE, Encoder, Quality, sound_for
+from .encode import CLIP, SOUND_RATE, Encoder, Quality, fitted, sound_for
 from .files import atomic, check_space
 from .prefetch import Worker
 
@@ -84,12 +84,17 @@ def write_clip(
     return ClipInfo(target, total, rate, width, height, rate.seconds(total), len(sound) / SOUND_RATE, target.stat().st_size)
 
 
-def write_poster(path: str | os.PathLike[str], frame: NDArray[np.uint8]) -> None:
-    """Write an (h, w, 3) uint8 RGB frame as PNG, complete or not at all."""
+def write_poster(path: str | os.PathLike[str], frame: NDArray[np.uint8], *, width: int, height: int) -> None:
+    """Write an (h, w, 3) uint8 RGB frame as PNG, complete or not at all; fitted into width x height as `write_clip` does."""
     from PIL import Image
 
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    if image.size != (width, height):
+        inner = image.resize(fitted(*image.size, width, height), Image.Resampling.BICUBIC)
+        image = Image.new("RGB", (width, height))
+        image.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     with atomic(path) as part:
-        Image.fromarray(np.ascontiguousarray(frame)).save(part, format="PNG")
+        image.save(part, format="PNG")
 
 
 def _feed(worker: Worker[NDArray[np.uint8]], frames: Iterable[NDArray[np.uint8]], total: int, progress: Progress) -> None:

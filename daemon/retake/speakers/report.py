@@ -73,7 +73,7 @@ def write_report(
     """
     from jinja2 import Environment, StrictUndefined
 
-    from retake.media.files import atomic
+    from retake.media.files import atomic_text
 
     progress.check()
     frames, visemes = _pictures(folder / "reference.mp4", track, timing, pictures, report)
@@ -95,8 +95,7 @@ def write_report(
         visemes=visemes,
     )
     path = folder / FILE
-    with atomic(path) as beside:
-        Path(beside).write_text(text, encoding="utf-8")
+    atomic_text(path, text)
     return path
 
 

@@ -91,10 +91,9 @@ def refuse_existing(home: Path, name: str) -> None:
 
 def save(folder: Path, speaker: Speaker) -> None:
     """Write the record into `folder` (from `building`, or of a stored speaker), complete or not at all."""
-    from retake.media.files import atomic
+    from retake.media.files import atomic_text
 
-    with atomic(folder / RECORD) as path:
-        path.write_text(speaker.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    atomic_text(folder / RECORD, speaker.model_dump_json(indent=2) + "\n")
 
 
 def delete(home: Path, name: str) -> None:

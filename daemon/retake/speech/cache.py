@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.speech import Speech
 from retake.domain.timing import Phone, Timing, Word
-from retake.media.files import atomic, atomic_json
+from retake.media.files import atomic, atomic_json, atomic_text
 
 TIMING_FILE = "timing.json"
 
@@ -43,8 +43,7 @@ class SpeechCache:
         with atomic(sound) as part:
             save_file({"samples": np.ascontiguousarray(speech.samples, np.float32)}, part)
         record = {"rate": speech.rate, "engine": speech.engine, "timing": timing_to_json(speech.timing)}
-        with atomic(meta) as part:
-            part.write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+        atomic_text(meta, json.dumps(record, ensure_ascii=False))
 
     def _paths(self, key: str) -> tuple[Path, Path]:
         return self._folder / f"{key}.json", self._folder / f"{key}.safetensors"

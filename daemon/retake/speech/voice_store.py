@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.speaker import Finding
-from retake.media.files import atomic
+from retake.media.files import atomic_bytes, atomic_text
 
 from .adapt import PitchMap
 from .hibari_net import BINS, VoiceNet, load_base
@@ -76,10 +76,8 @@ def save_voice(folder: Path, profile: VoiceProfile, weights: bytes) -> None:
     """Write both files into `folder`/voice; the record last, so that a record always has its weights."""
     place = folder / FOLDER
     place.mkdir(parents=True, exist_ok=True)
-    with atomic(place / WEIGHTS) as part:
-        part.write_bytes(weights)
-    with atomic(place / RECORD) as part:
-        part.write_text(profile.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    atomic_bytes(place / WEIGHTS, weights)
+    atomic_text(place / RECORD, profile.model_dump_json(indent=1) + "\n")
 
 
 def load_profile(folder: Path) -> VoiceProfile:

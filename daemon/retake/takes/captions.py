@@ -63,11 +63,10 @@ def srt(captions: Sequence[Caption]) -> str:
 
 def write_srt(path: Path, words: Sequence[Word], *, duration: float) -> list[Caption]:
     """Write captions for `words` to `path`, complete or not at all; a clip without words gets an empty file. Returns them."""
-    from retake.media.files import atomic
+    from retake.media.files import atomic_text
 
     captions = make_captions(words, duration=duration)
-    with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(srt(captions))
+    atomic_text(path, srt(captions))
     return captions
 
 

@@ -44,12 +44,12 @@ class PosterTap:
             if close is not None:
                 close()
 
-    def write(self, target: Path) -> None:
-        """Write the kept frame as PNG."""
+    def write(self, target: Path, width: int, height: int) -> None:
+        """Write the kept frame as PNG of the clip's size."""
         from retake.media.writer import write_poster
 
         if self.image is not None:
-            write_poster(target, self.image)
+            write_poster(target, self.image, width=width, height=height)
 
 
 def statement(request: TakeRequest) -> str:

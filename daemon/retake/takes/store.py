@@ -80,7 +80,7 @@ def save(folder: Path, take: Take, key: str, *, home: Path, created_at: datetime
 
     The take's paths are final ones: in `take_folder(home, take.id)`, or wherever the user wanted them.
     """
-    from retake.media.files import atomic
+    from retake.media.files import atomic_text
 
     final = take_folder(home, take.id)
     files = {name: (Path(value).name if Path(value).parent == final else value) for name, value in take.files.model_dump().items()}
@@ -89,8 +89,7 @@ def save(folder: Path, take: Take, key: str, *, home: Path, created_at: datetime
         created_at=created_at or datetime.now(UTC),
         take=take.model_copy(update={"files": take.files.model_copy(update=files), "cached": False}),
     )
-    with atomic(folder / RECORD) as path:
-        path.write_text(stored.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    atomic_text(folder / RECORD, stored.model_dump_json(indent=2) + "\n")
 
 
 def find(home: Path, key: str) -> Take | None:
