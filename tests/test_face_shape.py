@@ -192,3 +192,17 @@ def test_the_prior_is_small_and_names_its_sources() -> None:
     held = set(record["held_out"]["grid speaker 1"])
     assert len(held) >= 40
     assert not used & held
+
+
+@pytest.mark.parametrize("damaged", ["shape.json", "shape.safetensors"])
+def test_a_damaged_model_asks_for_another_enrolment(tmp_path: Path, damaged: str) -> None:
+    prior = load_prior()
+    canonical = np.repeat(np.zeros((1, 478, 3), np.float32), 30, 0)
+    canonical[:, list(MOUTH)] = np.random.default_rng(0).normal(0, 0.1, (1, len(MOUTH), 3))
+    canonical[:, list(RIGID)] = prior.rigid
+    ShapeModel.fit(canonical, FrameRate(25), Timing((), ())).save(tmp_path)
+    whole = (tmp_path / damaged).read_bytes()
+    (tmp_path / damaged).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RetakeError) as error:
+        ShapeModel.load(tmp_path)
+    assert error.value.code == "speaker_damaged"

@@ -94,6 +94,16 @@ def test_sound_of_another_length_is_fitted(tmp_path: Path, seconds: float) -> No
         assert np.abs(heard[round(0.6 * 48000) :]).max() < 0.01
 
 
+def test_two_channels_hold_the_same_sound_as_one(tmp_path: Path) -> None:
+    write(tmp_path / "one.mp4", 50)
+    write(tmp_path / "two.mp4", 50, channels=2)
+    with open_media(tmp_path / "two.mp4") as container:
+        assert container.streams.audio[0].codec_context.channels == 2
+    one, two = read_audio(tmp_path / "one.mp4", 48000), read_audio(tmp_path / "two.mp4", 48000)
+    assert len(one) == len(two)
+    assert np.sqrt(np.mean((one - two) ** 2)) < 0.01 * np.sqrt(np.mean(one**2)) + 1e-3
+
+
 def test_levels_are_kept(tmp_path: Path) -> None:
     heard = read_audio(write(tmp_path / "a.mp4", 50, samples=tone(2.0, 48000), sample_rate=48000).path, 48000)
     assert np.sqrt((heard[4800:-4800] ** 2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.01)

@@ -191,6 +191,7 @@ def _make(work: _Work, key: str) -> Take:
                 height=height,
                 samples=speech.samples,
                 sample_rate=speech.rate,
+                channels=speaker.channels,
                 metadata=finish.clip_metadata(request, speaker, identifier, __version__),
                 progress=progress,
                 total=frames,

@@ -52,6 +52,7 @@ class Speaker(BaseModel):
     width: int
     height: int
     seconds: float
+    channels: int = 1  # of the reference's sound; takes have as many (1 or 2), so that they are as loud as it on every meter
     voice_engine: str
     voice_similarity: float | None  # cosine of generated speech with the reference (see docs/quality.md); None without a voice
     loudness_lufs: float | None

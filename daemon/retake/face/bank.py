@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from retake.domain.errors import RetakeError
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.progress import Progress
 from retake.media.files import atomic
 
@@ -67,7 +67,9 @@ class MouthBank:
     def _decode(self, index: int) -> Image:
         data = cv2.imdecode(self.blobs[index], cv2.IMREAD_COLOR_RGB)
         if data is None:
-            raise RetakeError("A picture of the mouth bank is damaged.", "Enrol the speaker again.", code="speaker_damaged")
+            raise RetakeError(
+                "A picture of the mouth bank is damaged.", "Enrol the speaker again.", kind=ErrorKind.ENVIRONMENT, code="speaker_damaged"
+            )
         return data  # type: ignore[return-value]
 
     def box(self, index: int) -> Box:

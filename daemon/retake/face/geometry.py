@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
-from retake.domain.errors import RetakeError
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.track import FaceTrack
 from retake.media.files import atomic
 
@@ -137,7 +137,7 @@ def load_arrays(path: Path, version: int) -> dict[str, NDArray[Any]]:
         data = {}
     if "format" not in data or int(data["format"][0]) != version:
         cause = f"{path.name} of the speaker is missing, damaged or from another version."
-        raise RetakeError(cause, "Enrol the speaker again.", code="speaker_damaged")
+        raise RetakeError(cause, "Enrol the speaker again.", kind=ErrorKind.ENVIRONMENT, code="speaker_damaged")
     return data
 
 

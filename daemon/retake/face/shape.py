@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter1d
 
-from retake.domain.errors import RetakeError
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.phones import CLOSED, OPEN_VOWELS
 from retake.domain.rate import FrameRate
 from retake.domain.timing import Timing
@@ -125,14 +127,23 @@ class ShapeModel:
 
     @classmethod
     def load(cls, folder: Path) -> ShapeModel:
-        """Read what `save` wrote. Raises RetakeError where it is missing or from another version."""
+        """Read what `save` wrote. Raises RetakeError where it is missing, damaged or from another version."""
         try:
             record = json.loads((folder / "shape.json").read_text("utf-8"))
             tensors = load_file(folder / "shape.safetensors")
-        except FileNotFoundError:
-            raise RetakeError("The speaker has no mouth shape model.", "Enrol the speaker again.", code="speaker_damaged") from None
-        if record.get("format") != FORMAT or tensors["mean"].shape != (len(MOUTH), 3):
-            raise RetakeError("The speaker's mouth shape model is from another version.", "Enrol the speaker again.", code="speaker_damaged")
+            if record["format"] != FORMAT or tensors["mean"].shape != (len(MOUTH), 3):
+                raise ValueError("another version")
+            return cls._of(record, tensors)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise RetakeError(
+                f"The mouth shape model of '{folder.parent.name}' cannot be read ({error}).",
+                "Enrol the speaker again.",
+                kind=ErrorKind.ENVIRONMENT,
+                code="speaker_damaged",
+            ) from error
+
+    @classmethod
+    def _of(cls, record: dict[str, Any], tensors: dict[str, Array]) -> ShapeModel:
         space = MouthSpace(record["scale"], tensors["rotation"], tensors["shift"])
         penalty = float("inf") if record["penalty"] is None else record["penalty"]
         residual = Residual(tensors["residual.context"], tensors["residual.prior"], tensors["residual.intercept"], penalty)

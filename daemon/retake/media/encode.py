@@ -61,6 +61,7 @@ class Encoder:
         rate: exact; time stamps are multiples of its denominator over its numerator.
         width, height: even; frames of another size are fitted inside, with black bars.
         samples: (n,) mono float32 or None for no sound; cut or padded by the caller to the picture's length.
+        channels: 1, or 2 to put the same sound on both sides.
         metadata: written as given, any keys.
     """
 
@@ -74,6 +75,7 @@ class Encoder:
         quality: Quality,
         samples: NDArray[np.float32] | None = None,
         sample_rate: int = SOUND_RATE,
+        channels: int = 1,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         if width % 2 or height % 2:
@@ -82,6 +84,7 @@ class Encoder:
         self._rate = rate
         self._size = (width, height)
         self._samples = None if samples is None else resample(samples, sample_rate, SOUND_RATE)
+        self._layout = "stereo" if channels > 1 else "mono"
         self._heard = 0  # samples that have been encoded
         self.frames = 0
         self._converter: _ToYuv | None = None
@@ -142,7 +145,7 @@ class Encoder:
         return stream
 
     def _add_audio(self) -> AudioStream:
-        stream = self._container.add_stream("aac", rate=SOUND_RATE, layout="mono")
+        stream = self._container.add_stream("aac", rate=SOUND_RATE, layout=self._layout)
         stream.codec_context.bit_rate = _AAC_BITS
         stream.time_base = Fraction(1, SOUND_RATE)
         return stream
@@ -154,7 +157,8 @@ class Encoder:
         end = len(self._samples) if until is None else min(len(self._samples), int(until * SOUND_RATE))
         while self._heard < end and (until is None or end - self._heard >= _AAC_FRAME):
             piece = self._samples[self._heard : self._heard + _AAC_FRAME]
-            frame = AudioFrame.from_ndarray(np.ascontiguousarray(np.clip(np.nan_to_num(piece), -1, 1))[None], format="fltp", layout="mono")
+            planes = np.clip(np.nan_to_num(piece), -1, 1)[None].repeat(2 if self._layout == "stereo" else 1, 0)
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(planes), format="fltp", layout=self._layout)
             frame.sample_rate = SOUND_RATE
             frame.time_base = Fraction(1, SOUND_RATE)
             frame.pts = self._heard

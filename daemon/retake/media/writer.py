@@ -48,9 +48,10 @@ def write_clip(
     metadata: Mapping[str, str],
     progress: Progress,
     total: int,
+    channels: int = 1,
     quality: Quality = CLIP,
 ) -> ClipInfo:
-    """Write an mp4: H.264 high yuv420p, BT.709 limited range and tagged so, index in front; AAC 48 kHz mono; complete or not at all.
+    """Write an mp4: H.264 high yuv420p, BT.709 limited range and tagged so, index in front; AAC 48 kHz; complete or not at all.
 
     The frames are drawn in the caller's thread and encoded in another, a few at most in between.
 
@@ -58,6 +59,7 @@ def write_clip(
         frames: exactly `total` (h, w, 3) uint8 RGB frames; those of another size than width x height are fitted inside, with black bars.
         width, height: even.
         samples: (n,) float32 mono at `sample_rate`, starting with the first frame; cut or extended with silence to the picture's length.
+        channels: of the clip's sound, 1 or 2 (the same on both sides).
         metadata: any keys; all survive ("title" and "comment" are shown by players).
         progress: reports the fraction of frames; cancelling leaves no file.
 
@@ -70,7 +72,7 @@ def write_clip(
         # A guess from below at what the clip takes; a disk that is nearly full is better found out now than after minutes of work.
         check_space(target.parent, 1_000_000 + total * width * height // 40)
         sound = sound_for(np.asarray(samples, np.float32), sample_rate, total, rate)
-        encoder = Encoder(part, rate=rate, width=width, height=height, quality=quality, samples=sound, metadata=metadata)
+        encoder = Encoder(part, rate=rate, width=width, height=height, quality=quality, samples=sound, channels=channels, metadata=metadata)
         worker = Worker(encoder.add, depth=min(8, max(2, _WAITING_BYTES // (width * height * 3))), name="encode")
         try:
             _feed(worker, frames, total, progress)

@@ -211,6 +211,7 @@ def _learn(request: _Request, folder: Path, recorded_by: str, progress: Progress
         width=normal.width,
         height=normal.height,
         seconds=normal.seconds,
+        channels=min(2, normal.source.audio_channels),
         voice_engine=f"{voice.engine} {voice.engine_version}",
         voice_similarity=similarity,
         loudness_lufs=voice.loudness_lufs,

@@ -134,8 +134,10 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     net.requires_grad_(False)
     told = torch.from_numpy(pitch.to_base(material.pitch))
     warp, offsets = _start_from_warped(net, material, told, generator)
+    progress.check()
     tape = _lay_out(material, told)
     rehearsed = _rehearse(base, net, phonemise, pace, offsets)
+    progress.check()
     trained = [parameter for part in (net.dec_in, net.dec, net.dec_norm, net.head) for parameter in part.parameters()]
     for parameter in trained:
         parameter.requires_grad_(True)
@@ -146,7 +148,9 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     for step in range(settings.steps):
         progress.report(step / settings.steps, f"loss {losses[-1]:.3f}" if losses else "")
         if step == settings.steps // 2:
-            realign(material, _speak_adapted(net, material, pitch, generator))
+            spoken = _speak_adapted(net, material, pitch, generator)
+            progress.check()
+            realign(material, spoken)
             tape = _lay_out(material, told)
         windows = _windows(choose, tape, settings.crops, settings.crop)
         practice = _windows(choose, rehearsed, settings.rehearsed, settings.crop)
