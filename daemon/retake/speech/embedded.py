@@ -237,17 +237,21 @@ def _join(spoken: Sequence[Spoken], pauses: Sequence[float], room: torch.Tensor,
                 parts.append(np.zeros(gap, np.float32))
                 at += gap
     samples = np.concatenate(parts)
-    samples = samples + room_tone(room, len(samples), seed) * _presence(parts)
-    return samples.astype(np.float32), Timing(_tile(phones, at / RATE), tuple(words))
+    tone = room_tone(room, len(samples), seed)
+    tone *= _presence(parts)
+    samples += tone
+    return samples, Timing(_tile(phones, at / RATE), tuple(words))
 
 
 def _presence(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Gain of the room: full where nothing is spoken, none where the voice brings its own noise, over 10 ms."""
-    silent = np.concatenate([np.full(len(part), float(not part.any()), np.float32) for part in parts])
-    ramp = 240
-    padded = np.pad(silent, ramp // 2, mode="edge")
-    sums = np.cumsum(np.concatenate([[0.0], padded], dtype=np.float64))
-    return ((sums[ramp:] - sums[:-ramp]) / ramp).astype(np.float32)[: len(silent)]
+    ramp = round(0.01 * RATE)
+    padded = np.pad(np.concatenate([np.full(len(part), float(not part.any()), np.float32) for part in parts]), ramp // 2, mode="edge")
+    out = np.empty(len(padded) - ramp, np.float32)
+    for start in range(0, len(out), 1 << 18):  # sums need double precision, which a long text has no room for
+        sums = np.cumsum(np.concatenate([[0.0], padded[start : start + (1 << 18) + ramp]], dtype=np.float64))
+        out[start : start + (1 << 18)] = ((sums[ramp:] - sums[:-ramp]) / ramp)[: len(out) - start][: 1 << 18]
+    return out
 
 
 def _tile(phones: Sequence[Phone], total: float) -> tuple[Phone, ...]:

@@ -103,9 +103,17 @@ def limit(samples: Samples, rate: int, ceiling: float = CEILING) -> Samples:
     bound = np.float32(10.0 ** (ceiling / 20.0))
     if true_peak(sound) <= ceiling:
         return sound
-    envelope = np.concatenate(list(_peaks(sound)))
+    envelope = np.empty_like(sound)
+    at = 0
+    for piece in _peaks(sound):
+        envelope[at : at + len(piece)] = piece
+        at += len(piece)
     width = 2 * round(_LOOKAHEAD * rate) + 1
-    needed = bound / np.maximum(maximum_filter1d(envelope, width), bound)
-    out = sound * uniform_filter1d(needed, width, mode="nearest").astype(np.float32)
+    out = np.empty_like(sound)
+    for start in range(0, len(sound), _PIECE):  # the filters work in double precision, with copies
+        low, end = max(0, start - width), min(len(sound), start + _PIECE)
+        needed = bound / np.maximum(maximum_filter1d(envelope[low : end + width], width), bound)
+        gain = uniform_filter1d(needed, width, mode="nearest")[start - low : end - low]
+        out[start:end] = sound[start:end] * gain.astype(np.float32)
     left = true_peak(out)
     return out if left <= ceiling else out * np.float32(10.0 ** ((ceiling - left) / 20.0))
