@@ -219,8 +219,9 @@ def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     """A real interrupt, at a real moment: in the middle of encoding, with the encoder's thread at work."""
     script = f"""
-import itertools, sys, time
+import itertools, signal, sys, time
 import numpy as np
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores interrupts, and its children would too
 from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.media.writer import write_clip

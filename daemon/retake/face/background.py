@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,7 +57,7 @@ def rotations(path: MotionPath, geometry: Geometry) -> tuple[Array, NDArray[np.b
     return geometry.pose.rotation[path.source], geometry.found[path.source]
 
 
-def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: FrameReader) -> Iterator[Background]:
+def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: FrameReader) -> Generator[Background, None, None]:
     """Pictures of the take in order.
 
     In a transition both frames are warped to landmarks between theirs, then mixed along the optical flow that remains (hair,
@@ -69,30 +70,39 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: Fra
         frames: the reference; its pictures are changed in place.
     """
     sources, others = reads(path, len(geometry))
-    main, side = frames.read(sources), frames.read(others)
     found = geometry.found
-    for i, source in enumerate(sources):
-        image = next(main)
-        other = int(path.other[i])
-        shape = shapes[i : i + 1]
-        here = np.array([source])
-        points = geometry.points(here)[0] if found[source] else None
-        target = _target(shape, here, geometry) if found[source] else None
-        scale = 1 / float(geometry.pose.scale[source])
-        if other >= 0:
-            second_image = next(side)
-            weight = float(path.weight[i])
-            if points is not None and target is not None and found[other]:
-                there = np.array([other])
-                other_points = geometry.points(there)[0]
-                mixed = (1 - weight) * points + weight * other_points
-                away = _target(shape, there, geometry)
-                target = (target + np.float32(weight) * (away - target)).astype(np.float32)
-                image = _bring(image, points, mixed, scale)
-                second_image = _bring(second_image, other_points, mixed, scale)
-                points = mixed
-            image = _dissolve(image, second_image, weight)
-        yield Background(image, points, target, scale)
+    with ExitStack() as readers:
+        # Their decoders work ahead in threads, which must have ended before the reference is closed.
+        main, side = (_closed_with(readers, frames.read(indices)) for indices in (sources, others))
+        for i, source in enumerate(sources):
+            image = next(main)
+            other = int(path.other[i])
+            shape = shapes[i : i + 1]
+            here = np.array([source])
+            points = geometry.points(here)[0] if found[source] else None
+            target = _target(shape, here, geometry) if found[source] else None
+            scale = 1 / float(geometry.pose.scale[source])
+            if other >= 0:
+                second_image = next(side)
+                weight = float(path.weight[i])
+                if points is not None and target is not None and found[other]:
+                    there = np.array([other])
+                    other_points = geometry.points(there)[0]
+                    mixed = (1 - weight) * points + weight * other_points
+                    away = _target(shape, there, geometry)
+                    target = (target + np.float32(weight) * (away - target)).astype(np.float32)
+                    image = _bring(image, points, mixed, scale)
+                    second_image = _bring(second_image, other_points, mixed, scale)
+                    points = mixed
+                image = _dissolve(image, second_image, weight)
+            yield Background(image, points, target, scale)
+
+
+def _closed_with(readers: ExitStack, pictures: Iterator[Image]) -> Iterator[Image]:
+    close = getattr(pictures, "close", None)
+    if close is not None:
+        readers.callback(close)
+    return pictures
 
 
 def _target(shape: Array, frame: NDArray[np.integer], geometry: Geometry) -> Array:

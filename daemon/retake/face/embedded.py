@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,8 @@ def render_shapes(speaker: Path, path: MotionPath, shapes: Array, progress: Prog
     turned, found = rotations(path, where)
     chosen = Retriever(mouths).choose(shapes + where.turned(path.source), turned, found, progress)
     compositor = Compositor(mouths)
-    with ReferenceFrames(speaker / REFERENCE) as frames:
-        for i, scene in enumerate(backgrounds(path, shapes, where, frames)):
+    with ReferenceFrames(speaker / REFERENCE) as frames, closing(backgrounds(path, shapes, where, frames)) as scenes:
+        for i, scene in enumerate(scenes):
             progress.report(i / max(1, len(path)))
             yield compositor.draw(scene, int(chosen[i]))
 

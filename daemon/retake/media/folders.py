@@ -86,7 +86,8 @@ def _exchange(folder: Path, target: Path) -> None:
             folder.rename(target)
         except OSError:
             if not target.exists():
-                aside.rename(target)
+                with contextlib.suppress(OSError):  # another process has put its folder there, or swept what was set aside
+                    aside.rename(target)
             if attempt == _ATTEMPTS - 1:
                 raise
             continue
@@ -98,9 +99,10 @@ def _sweep(parent: Path) -> None:
     """Remove what killed processes left here long ago."""
     before = time.time() - STALE_SECONDS
     for entry in parent.iterdir():
-        if entry.name.startswith(BUILDING) and entry.is_dir() and entry.stat().st_mtime < before:
-            shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name.startswith(REPLACED) and entry.is_dir():
-            name = entry.name[len(REPLACED) : -9]
-            if (entry / ".deleted").exists() or (parent / name).exists():
+        with contextlib.suppress(FileNotFoundError):  # another process was quicker
+            if entry.name.startswith(BUILDING) and entry.is_dir() and entry.stat().st_mtime < before:
                 shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name.startswith(REPLACED) and entry.is_dir():
+                name = entry.name[len(REPLACED) : -9]
+                if (entry / ".deleted").exists() or (parent / name).exists():
+                    shutil.rmtree(entry, ignore_errors=True)
