@@ -34,6 +34,7 @@ from retake.speech.protocol import VoiceEngine
 from retake.speech.text import check as check_text
 from retake.takes import delivery, finish
 from retake.takes import store as takes
+from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
 
@@ -181,7 +182,8 @@ def _make(work: _Work, key: str) -> Take:
         width, height = request.width or speaker.width, request.height or speaker.height
         poster = finish.PosterTap(frames // 3)
         progress.stage("Rendering")
-        drawn = poster.through(work.lips.render(work.folder, path, speech, rate, progress))
+        lips = LipWatch(speech.timing, rate, frames, reference=load_track(work.folder), reference_timing=load_timing(work.folder))
+        drawn = poster.through(lips.through(work.lips.render(work.folder, path, speech, rate, progress)))
         with watch.time("picture"), closing(drawn):
             write_clip(
                 Path(files.clip),
@@ -201,7 +203,7 @@ def _make(work: _Work, key: str) -> Take:
         progress.stage("Measuring")
         with watch.time("measure"):
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
-            measured |= measure_speech(speech, request, work.folder, speaker) | {"notes": _notes(request, speech)}
+            measured |= measure_speech(speech, request, work.folder, speaker) | lips.figures() | {"notes": _notes(request, speech)}
         take = Take(
             id=identifier,
             request=request,
