@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter1d
+from scipy.stats import trim_mean
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.phones import CLOSED, OPEN_VOWELS
@@ -41,6 +42,7 @@ ENOUGH_SECONDS = 4.0  # of valid frames for more than the mean to be the person'
 GAIN = 1.04
 CRISPNESS = 0.8  # of what is faster than BLUR
 BLUR = 0.04  # seconds, standard deviation
+TRIMMED = 0.25  # of the frames of silence at either end of each coordinate, left out of the rest
 REST_WEIGHT = 5.0  # frames of silence that the reference must show to count as much as what the model expects of silence
 REACH = (TAPS // 2) * TAP_STEP  # grid steps on either side of an instant that the ridge sees
 
@@ -90,8 +92,8 @@ class ShapeModel:
         model = cls(space, mean, mean, residual, open_gap, closed_gap, prior)
         quiet = good & at_rest(timing, _centres(len(canonical), rate))
         expected = model._free(Timing((), ()), 1, rate)[0]
-        # The median: a pause often holds a swallow, a breath or the end of a word that the alignment cut short.
-        seen = np.median(mouths[quiet], axis=0) if quiet.any() else expected
+        # Without the extremes: a pause often holds a swallow, a breath or the end of a word that the alignment cut short.
+        seen = trim_mean(mouths[quiet], TRIMMED, axis=0) if quiet.any() else expected
         rest = (quiet.sum() * seen + REST_WEIGHT * expected) / (quiet.sum() + REST_WEIGHT)
         return replace(model, rest=rest.astype(np.float32))
 
