@@ -19,7 +19,8 @@ from retake.domain.timing import Timing
 from retake.media.audio import read_audio
 from retake.speech import activity
 from retake.speech.align import align, align_phones
-from retake.speech.recognise import decode, posteriors, recognise
+from retake.speech.phone_network import decode, posteriors
+from retake.speech.recognise import recognise
 
 RATE = 16000
 SHARED = Path(os.environ.get("RETAKE_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

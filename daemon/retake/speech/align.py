@@ -26,8 +26,8 @@ from retake.domain.phones import SILENCE, VOWELS
 from retake.domain.timing import Phone, Timing, Word
 
 from . import activity
+from .phone_network import BLANK, FRAME, INDEX, RATE, posteriors
 from .pronounce import Pronounced, pronounce
-from .recognise import BLANK, FRAME, INDEX, RATE, posteriors
 from .text import check, sentences
 
 Samples = NDArray[np.float32]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.ndimage import binary_closing, binary_dilation, gaussian_filter1d, median_filter
 
-from . import recognise
+from . import phone_network
 from .hibari_net import HOP, RATE
 
 Samples = NDArray[np.float32]
@@ -112,10 +112,10 @@ def alignment_features(samples: Samples) -> NDArray[np.float32]:
     slopes = np.gradient(gaussian_filter1d(cepstra, 1.0, axis=1), axis=1)
     both = np.concatenate([cepstra, slopes])
     both = (both - both.mean(1, keepdims=True)) / (both.std(1, keepdims=True) + 1e-5)
-    soft = np.sqrt(recognise.posteriors(samples, RATE))
-    soft[:, recognise.BLANK] *= 0.3  # silence and "same as before" look alike to the recogniser: little evidence
+    soft = np.sqrt(phone_network.posteriors(samples, RATE))
+    soft[:, phone_network.BLANK] *= 0.3  # silence and "same as before" look alike to the recogniser: little evidence
     soft = gaussian_filter1d(soft, 1.0, axis=0)
-    at = np.clip((np.arange(count) * (HOP / RATE / recognise.FRAME)).astype(np.int64), 0, len(soft) - 1)
+    at = np.clip((np.arange(count) * (HOP / RATE / phone_network.FRAME)).astype(np.int64), 0, len(soft) - 1)
     loudness = np.maximum(level(samples), -60.0)
     loudness = (loudness - loudness.mean()) / (loudness.std() + 1e-3)
     return np.concatenate([both.T * 0.35, soft[at] * 4.0, loudness[:, None]], 1).astype(np.float32)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from retake.domain.phones import VOWELS
 
-from . import features, recognise
+from . import features, phone_network
 from .hibari_net import HOP, RATE
 
 # The sound that hibari's alphabet has for each of ours.
@@ -24,7 +24,7 @@ def heard_phonemes(samples: NDArray[np.float32]) -> list[str]:
     """One string of misaki phonemes for each stretch of speech between pauses (24 kHz). About one phone in five is wrong."""
     out: list[str] = []
     for start, end in _stretches(features.quiet(samples)):
-        words, _ = recognise.decode(recognise.posteriors(samples[start * HOP : end * HOP], RATE))
+        words, _ = phone_network.decode(phone_network.posteriors(samples[start * HOP : end * HOP], RATE))
         if words:
             out.append(" ".join(_misaki(word) for word in words) + ".")
     return out

@@ -13,7 +13,7 @@ from retake.domain.phones import VOWELS
 
 from . import activity
 from .loudness import loudness
-from .recognise import decode, expected_phones, posteriors
+from .phone_network import decode, expected_phones, posteriors
 from .text import normalise
 from .voiceprint import embed
 
