@@ -117,3 +117,23 @@ def test_a_speaker_that_was_replaced_meanwhile_spoils_the_take(tmp_path: Path) -
     with pytest.raises(RetakeError) as caught:
         pipeline._check_same_speaker(work)
     assert caught.value.code == "speaker_changed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "same"),
+    [
+        ({"fps": "25"}, True),
+        ({"width": 64, "height": 64}, True),
+        ({"fps": "30000/1001"}, False),
+        ({"width": 128, "height": 64}, False),
+        ({"seed": 1}, False),
+    ],
+)
+def test_asking_for_what_the_reference_has_is_the_same_take(tmp_path: Path, asked: dict[str, object], same: bool) -> None:
+    speaker = enrolled(tmp_path, "anna", "25")
+
+    def key(**changes: object) -> str:
+        request = TakeRequest.model_validate({"speaker": "anna", "text": "Hello.", **changes})
+        return pipeline._key(pipeline._Work(request, speaker, SlowToChange(1.0, 1.0), EmbeddedLips(), tmp_path, Progress()))
+
+    assert (key(**asked) == key()) is same

@@ -101,6 +101,10 @@ class _Work:
     def rate(self) -> FrameRate:
         return FrameRate.parse(self.request.fps or self.speaker.rate)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.request.width or self.speaker.width, self.request.height or self.speaker.height
+
 
 def render(request: TakeRequest, *, home: Path, output: Path | None, progress: Progress) -> Take:
     """Make the take that `request` asks for, or find it if it was made before.
@@ -179,7 +183,7 @@ def _make(work: _Work, key: str) -> Take:
     identifier = takes.take_id(key)
     with takes.building(work.home, key) as building:
         files = finish.files_in(building)
-        width, height = request.width or speaker.width, request.height or speaker.height
+        width, height = work.size
         poster = finish.PosterTap(frames // 3)
         progress.stage("Rendering")
         lips = LipWatch(speech.timing, rate, frames, reference=load_track(work.folder), reference_timing=load_timing(work.folder))
@@ -306,7 +310,10 @@ def _key(work: _Work) -> str:
     if work.request.audio is not None:
         probe(work.request.audio)  # names what is wrong with a missing or unreadable file
         parts["audio"] = sha256(work.request.audio)
-    return takes.request_key(work.request, parts)
+    # Asking for what the reference has anyway is asking for the same take.
+    width, height = work.size
+    exact = work.request.model_copy(update={"fps": str(work.rate), "width": width, "height": height})
+    return takes.request_key(exact, parts)
 
 
 def _versions(work: _Work) -> dict[str, str]:
