@@ -5,8 +5,8 @@
 
 Each CLIP may be written as `path=words that are said in it`; without words the phone recogniser listens. With --tail the rest of
 VIDEO itself, after --seconds, is the truth. --lag says by how many seconds the picture of that tail is late against its sound.
-Writes FOLDER/NAME.mp4 for each clip and prints one line for each, with the product's own figures (`retake score`). The generated
-clips start where the truth starts, so any other tool can compare them frame by frame.
+Writes FOLDER/NAME.mp4 for each clip and prints a line for each. The generated clips start where the truth starts, so any tool can compare
+them frame by frame.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from retake import pipeline
+from retake.cli_options import text_or_file
 from retake.domain.progress import Progress
 from retake.domain.take import TakeRequest
 from retake.media.audio import read_audio, write_wav
@@ -28,16 +29,8 @@ RATE = 48000
 CONSENT = "Measurement only: this person's own footage is compared with a reproduction of what they really said in it."
 
 
-def text_of(value: str | None) -> str | None:
-    """A transcript given as words or as a file."""
-    if value is None:
-        return None
-    path = Path(value)
-    return path.read_text("utf-8").strip() if len(value) < 200 and path.is_file() else value
-
-
 def cut_sound(video: Path, start: float, target: Path) -> Path:
-    """The sound of `video` from `start` (may be negative: silence first) to its end, as a WAV file."""
+    """The sound of `video` from `start` seconds to its end, as a WAV file."""
     samples = read_audio(video, RATE, start=max(0.0, start))
     write_wav(target, samples, RATE)
     return target
@@ -63,7 +56,7 @@ def main() -> None:
     enrol(
         given.reference,
         name="bench",
-        transcript=text_of(given.transcript),
+        transcript=given.transcript and text_or_file(given.transcript, "transcript"),
         consent=CONSENT,
         home=home,
         progress=Progress(),
@@ -78,7 +71,7 @@ def main() -> None:
         jobs.append((Path(path).stem, Path(path), words or None))
     if given.tail:
         sound = cut_sound(given.reference, given.seconds - given.lag, given.out / "tail.wav")
-        jobs.append(("tail", sound, text_of(given.tail_transcript)))
+        jobs.append(("tail", sound, given.tail_transcript and text_or_file(given.tail_transcript, "transcript")))
     for name, sound, words in jobs:
         begun = time.perf_counter()
         request = TakeRequest(speaker="bench", audio=str(sound.resolve()), text=words or "")

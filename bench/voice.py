@@ -15,17 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from retake.cli_options import text_or_file
 from retake.domain.progress import Progress
 from retake.media.audio import read_audio, write_wav
 from retake.settings import prepare_process
 
 RATE = 48000
 PAUSE = 0.4  # seconds between joined recordings
-
-
-def words_of(value: str) -> str:
-    path = Path(value)
-    return path.read_text("utf-8").strip() if len(value) < 200 and path.is_file() else value
 
 
 def main() -> None:
@@ -44,7 +40,7 @@ def main() -> None:
     for recording in given.recordings:
         path, _, text = recording.partition("=")
         parts += [read_audio(Path(path), RATE), np.zeros(round(PAUSE * RATE), np.float32)]
-        words.append(words_of(text))
+        words.append(text_or_file(text, "transcript"))
     reference = np.concatenate(parts[:-1])
     write_wav(given.out / "reference.wav", reference, RATE)
     start = time.perf_counter()

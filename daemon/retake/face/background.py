@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retake.domain.motion import MotionPath
+from retake.media.prefetch import close_source
 
 from .canonical import MOUTH, to_image
 from .geometry import PINS, RING, Geometry
@@ -73,7 +74,9 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: Fra
     found = geometry.found
     with ExitStack() as readers:
         # Their decoders work ahead in threads, which must have ended before the reference is closed.
-        main, side = (_closed_with(readers, frames.read(indices)) for indices in (sources, others))
+        main, side = frames.read(sources), frames.read(others)
+        readers.callback(close_source, main)
+        readers.callback(close_source, side)
         for i, source in enumerate(sources):
             image = next(main)
             other = int(path.other[i])
@@ -96,13 +99,6 @@ def backgrounds(path: MotionPath, shapes: Array, geometry: Geometry, frames: Fra
                     points = mixed
                 image = _dissolve(image, second_image, weight)
             yield Background(image, points, target, scale)
-
-
-def _closed_with(readers: ExitStack, pictures: Iterator[Image]) -> Iterator[Image]:
-    close = getattr(pictures, "close", None)
-    if close is not None:
-        readers.callback(close)
-    return pictures
 
 
 def _target(shape: Array, frame: NDArray[np.integer], geometry: Geometry) -> Array:

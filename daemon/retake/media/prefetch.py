@@ -81,9 +81,7 @@ class Prefetch(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - handed to the consumer's thread and raised there
             end = _Failure(error)
         finally:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
+            close_source(iterator)
             self._put(end)
 
     def _put(self, item: T | _End | _Failure) -> bool:
@@ -94,6 +92,13 @@ class Prefetch(Generic[T]):
             except queue.Full:
                 continue
         return False
+
+
+def close_source(frames: object) -> None:
+    """Close an iterator that can be closed (a generator), and with it the files and threads behind it."""
+    close = getattr(frames, "close", None)
+    if close is not None:
+        close()
 
 
 class Worker(Generic[T]):

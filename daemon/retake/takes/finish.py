@@ -15,6 +15,7 @@ from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
 from retake.domain.take import Take, TakeFiles, TakeRequest
 from retake.media.files import atomic, atomic_json
+from retake.media.prefetch import close_source
 from retake.takes.captions import write_srt
 
 Image = NDArray[np.uint8]
@@ -40,9 +41,7 @@ class PosterTap:
                     self.image = frame.copy()
                 yield frame
         finally:
-            close = getattr(frames, "close", None)
-            if close is not None:
-                close()
+            close_source(frames)
 
     def write(self, target: Path, width: int, height: int) -> None:
         """Write the kept frame as PNG of the clip's size."""

@@ -18,7 +18,7 @@ from retake.domain.timing import Timing
 from retake.domain.track import FaceTrack
 from retake.engines.landmarks import FaceDetector
 from retake.face.canonical import MOUTH, make_template, to_canonical
-from retake.media.prefetch import Worker
+from retake.media.prefetch import Worker, close_source
 
 from .mouth import AROUND, measure_mouth
 
@@ -63,9 +63,7 @@ class LipWatch:
                 worker.abandon()
             if self._detector is not None:
                 self._detector.close()
-            close = getattr(frames, "close", None)
-            if close is not None:
-                close()
+            close_source(frames)
 
     def _look(self, item: tuple[int, Image]) -> None:
         """In the worker's thread: detect the largest face of a frame and keep its landmarks. The detector takes a second to load."""
