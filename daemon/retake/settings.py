@@ -32,6 +32,51 @@ WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Group):
+    """How the daemon is reached."""
+
+    port: int = Field(default=7420, ge=0, le=65535, description="0: any free one")
+    listen: str = Field(default="127.0.0.1", description="address to listen at; anything but this machine's own needs thought, see docs/daemon.md")
+    hosts: tuple[str, ...] = Field(default=(), description="further names by which the daemon may be addressed (Host header)")
+    origins: tuple[str, ...] = Field(default=(), description="web pages that may call it, such as https://edit.example.org; none by default")
+    certificate: str = Field(default="", description="PEM file; with it the daemon speaks HTTPS")
+    key: str = Field(default="", description="PEM file of the certificate's key")
+    roots: tuple[str, ...] = Field(default=(), description="folders from which callers may name files and to which they may have takes delivered")
+    webhook_hosts: tuple[str, ...] = Field(default=(), description="hosts that may be told when a job is over; none by default")
+
+
+class LimitSettings(_Group):
+    """What is accepted. Larger things are refused with a message that names the limit."""
+
+    upload_bytes: int = Field(default=4 * 1024**3, ge=1024)
+    media_seconds: float = Field(default=3600.0, gt=0, description="longest video or recording")
+    media_pixels: int = Field(default=7680 * 4320, ge=4096, description="largest picture")
+    decode_seconds: float = Field(default=900.0, gt=0, description="longest time that reading one reference may take")
+
+
+class RetentionSettings(_Group):
+    """What is removed by itself, and when. 0 means never."""
+
+    jobs_days: float = Field(default=90.0, ge=0, description="finished jobs in the history, their logs and results")
+    events_days: float = Field(default=2.0, ge=0)
+    uploads_days: float = Field(default=2.0, ge=0, description="uploads that no waiting or running job needs")
+    takes_days: float = Field(default=0.0, ge=0, description="takes that were not asked for since")
+    takes_bytes: int = Field(default=0, ge=0, description="space for takes; the oldest go first")
+    cache_bytes: int = Field(default=5 * 1000**3, ge=0, description="space for caches; what was not used for longest goes first")
+
+
+class WatchSettings(_Group):
+    """A folder whose files are rendered."""
+
+    folder: str
+    speaker: str = Field(default="", description="for files that name none")
+    polling: bool | None = Field(default=None, description="look instead of being told; None: only where the file system cannot tell")
+
+
 class Settings(BaseModel):
     """What a user may set, in `settings.json` in the home folder. Unknown keys are refused, so that a typing error is noticed."""
 
@@ -42,6 +87,13 @@ class Settings(BaseModel):
     voice_engine: str = "embedded"
     lips_engine: str = "embedded"
     account: str = Field(default="", description="name written into consent records; empty = the account of the operating system")
+    database: str = Field(default="", description="postgresql://... for several machines; empty = a file in the home folder")
+    artefacts: str = Field(default="", description="folder or fsspec address that several machines share; empty = the home folder is enough")
+    workers: int = Field(default=0, ge=0, le=64, description="jobs rendered at once on this machine; 0 = one for each GPU, or one")
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    watch: tuple[WatchSettings, ...] = ()
 
 
 def home() -> Path:

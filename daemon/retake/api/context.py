@@ -1,0 +1,45 @@
+"""What the routes work with, made once by whoever starts the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from retake.jobs.database import Database
+from retake.settings import Settings
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker of this machine: `state` is "starting", "ready", "busy" or "restarting"."""
+
+    id: str
+    device: str  # "cpu" or "cuda:0"
+    pid: int | None
+    state: str
+    job_id: str | None = None
+    restarts: int = 0
+
+
+def no_workers() -> list[WorkerStatus]:
+    return []
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a request may need.
+
+    token: secret that every request but the health check carries.
+    workers: the workers of this machine as they are now.
+    secure: whether the daemon speaks HTTPS.
+    """
+
+    home: Path
+    settings: Settings
+    database: Database
+    token: str = field(repr=False)
+    workers: Callable[[], list[WorkerStatus]] = no_workers
+    secure: bool = False
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
