@@ -137,3 +137,42 @@ def test_asking_for_what_the_reference_has_is_the_same_take(tmp_path: Path, aske
         return pipeline._key(pipeline._Work(request, speaker, SlowToChange(1.0, 1.0), EmbeddedLips(), tmp_path, Progress()))
 
     assert (key(**asked) == key()) is same
+
+
+def use(voice: SlowToChange, monkeypatch: pytest.MonkeyPatch) -> None:
+    def engine(name: str) -> SlowToChange:
+        return voice
+
+    monkeypatch.setattr(pipeline, "voice_engine", engine)
+
+
+@pytest.mark.parametrize("fit", [None, 2.0])
+def test_what_was_prepared_is_not_spoken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: float | None) -> None:
+    enrolled(tmp_path, "anna", "25")
+    voice = SlowToChange(2.0, 0.7)
+    use(voice, monkeypatch)
+    request = TakeRequest(speaker="anna", text="Hello.", fit=fit)
+    assert pipeline.prepare_line(request, home=tmp_path, progress=Progress())
+    spoken = len(voice.paces)
+    assert spoken > 0
+    assert not pipeline.prepare_line(request, home=tmp_path, progress=Progress())
+    work = pipeline._work_on(request, tmp_path, Progress())
+    pipeline._speech(work)
+    assert len(voice.paces) == spoken
+    assert not work.spoken
+
+
+def test_there_is_nothing_to_prepare_for_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enrolled(tmp_path, "anna", "25")
+    voice = SlowToChange(2.0, 1.0)
+    use(voice, monkeypatch)
+    assert not pipeline.prepare_line(TakeRequest(speaker="anna", audio="voice.wav"), home=tmp_path, progress=Progress())
+    assert not voice.paces
+
+
+def test_preparing_says_what_is_wrong_with_a_line(tmp_path: Path) -> None:
+    enrolled(tmp_path, "anna", "25")
+    for request, code in ((TakeRequest(speaker="anna", text=""), "text_empty"), (TakeRequest(speaker="ben", text="Hi."), "unknown_speaker")):
+        with pytest.raises(RetakeError) as caught:
+            pipeline.prepare_line(request, home=tmp_path, progress=Progress())
+        assert caught.value.code == code

@@ -92,6 +92,7 @@ class _Work:
     lips: LipsEngine
     home: Path
     progress: Progress
+    spoken: list[str] = field(default_factory=list)  # keys of what the engine had to say, because the cache did not hold it
 
     @property
     def folder(self) -> Path:
@@ -115,10 +116,9 @@ def render(request: TakeRequest, *, home: Path, output: Path | None, progress: P
 
     Raises RetakeError for everything a user can cause; then nothing is left behind.
     """
-    speaker = speakers.load(home, request.speaker)
+    work = _work_on(request, home, progress)
     if output is not None:
         delivery.check_target(output, home, audio=request.audio)
-    work = _Work(request, speaker, voice_engine(request.voice_engine), lips_engine(request.lips_engine), home, progress)
     key = _key(work)
     take = takes.find(home, key)
     if take is None:
@@ -126,6 +126,27 @@ def render(request: TakeRequest, *, home: Path, output: Path | None, progress: P
     # The same words for another line are the same take, but the timeline must name the line that was asked for.
     take = take.model_copy(update={"request": request})
     return take if output is None else delivery.deliver(take, output)
+
+
+def prepare_line(request: TakeRequest, *, home: Path, progress: Progress) -> bool:
+    """Do the first stage of `render` alone: speak the line into the cache, where `render` finds it.
+
+    Somebody who goes on after an interruption has that stage behind them. There is nothing to do for a recording, for a line that was spoken
+    before, or for a take that exists.
+
+    Returns True if something was spoken. Raises RetakeError as `render` does for everything that is wrong with the words or the speaker.
+    """
+    work = _work_on(request, home, progress)
+    if request.audio is not None or takes.find(home, _key(work)) is not None:
+        return False
+    progress.stage("Speaking")
+    _speech(work)
+    return bool(work.spoken)
+
+
+def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:
+    speaker = speakers.load(home, request.speaker)
+    return _Work(request, speaker, voice_engine(request.voice_engine), lips_engine(request.lips_engine), home, progress)
 
 
 def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
@@ -136,23 +157,34 @@ def render_script(script: Script, requests: list[TakeRequest], *, home: Path, ou
 
     Raises RetakeError as `render`, naming the line; those before it are kept, and the next run goes on from there.
     """
-    for number, request in enumerate(requests, 1):
-        if request.audio is None:
-            with _of_line(number, request):
-                check_text(request.text)
-    requests = _at_one_rate(requests, home)
-    delivery.prepare_folder(output_folder, home)
+    requests = prepare_script(requests, home=home, output_folder=output_folder)
     done: list[Take] = []
     for number, request in enumerate(requests, 1):
-        with _of_line(number, request):
-            done.append(render(request, home=home, output=output_folder / f"{number:03d}-{request.line_id}.mp4", progress=progress))
+        with of_line(number, request):
+            done.append(render(request, home=home, output=line_output(output_folder, number, request), progress=progress))
     timeline = delivery.script_timeline(output_folder)
     finish.write_script_timeline(timeline, script.title, done)
     return ScriptResult(done, timeline)
 
 
+def prepare_script(requests: list[TakeRequest], *, home: Path, output_folder: Path) -> list[TakeRequest]:
+    """The requests at one frame rate, after everything that can be known to be wrong with any of them was looked at; `output_folder` is made."""
+    for number, request in enumerate(requests, 1):
+        if request.audio is None:
+            with of_line(number, request):
+                check_text(request.text)
+    requests = _at_one_rate(requests, home)
+    delivery.prepare_folder(output_folder, home)
+    return requests
+
+
+def line_output(folder: Path, number: int, request: TakeRequest) -> Path:
+    """Where the clip of a script's line goes."""
+    return folder / f"{number:03d}-{request.line_id}.mp4"
+
+
 @contextmanager
-def _of_line(number: int, request: TakeRequest) -> Iterator[None]:
+def of_line(number: int, request: TakeRequest) -> Iterator[None]:
     """Errors about one line of a script say which."""
     try:
         yield
@@ -302,6 +334,7 @@ def _spoken(work: _Work, pace: float) -> Speech:
     if spoken is None:
         spoken = voice.speak(work.folder, request.text, seed=request.seed, pace=pace, progress=work.progress)
         cache.put(key, spoken)
+        work.spoken.append(key)
     return spoken
 
 

@@ -114,7 +114,7 @@ def build(images: Iterable[tuple[int, Image]], geometry: Geometry, progress: Pro
     quality = QUALITY
     frames, boxes, blobs, looks, sharp, tones = [], [], [], [], [], []
     for number, image in images:
-        progress.report(number / max(1, len(geometry)))
+        progress.frames(number, len(geometry))
         if number >= len(geometry) or not found[number] or turned[number] > TURNED:
             continue
         points = geometry.points(np.array([number]))[0]

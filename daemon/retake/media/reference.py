@@ -278,7 +278,7 @@ def _encode(part: Path, reader: FrameReader, expected: int, size: tuple[int, int
         with Prefetch(reader, depth=min(8, max(2, 64_000_000 // (width * height * 3))), name="decode") as frames:
             for frame in frames:
                 encoder.add(frame[:height, :width])
-                progress.report(min(1.0, encoder.frames / expected))
+                progress.frames(encoder.frames, expected)
         encoder.finish()
     finally:
         encoder.close()

@@ -106,7 +106,7 @@ def _feed(worker: Worker[NDArray[np.uint8]], frames: Iterable[NDArray[np.uint8]]
         if frame is None:
             raise ValueError(f"the frames ended after {index} of {total}")
         worker.put(frame)
-        progress.report((index + 1) / total)
+        progress.frames(index + 1, total)
     if next(iterator, None) is not None:
         raise ValueError(f"there are more than {total} frames")
 

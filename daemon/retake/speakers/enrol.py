@@ -227,7 +227,7 @@ def _learn(request: _Request, folder: Path, recorded_by: str, progress: Progress
 def _watched(frames: Iterable[NDArray[np.uint8]], total: int, progress: Progress) -> Iterator[NDArray[np.uint8]]:
     """The same frames; every one is reported, so that the work on them can be stopped."""
     for number, frame in enumerate(frames):
-        progress.report(number / max(1, total))
+        progress.frames(number, total)
         yield frame
     progress.check()
 

@@ -56,7 +56,7 @@ def track_faces(path: Path, rate: FrameRate, progress: Progress, *, frames: int 
             found = detector.detect(picture, round(rate.seconds(number) * 1000))
             scale = width / picture.shape[1]
             detections.append(Detection(found.landmarks * np.float32(scale), found.blendshapes))
-            progress.report((number + 1) / frames if frames else 0.0, f"{number + 1} frames")
+            progress.frames(number + 1, frames or 0, f"{number + 1} frames")
     track = follow(detections, rate, width, height)
     check_track(track, detections, name)
     return track
