@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from retake.jobs.database import Database
 from retake.settings import Settings
@@ -43,3 +46,11 @@ class Context:
     workers: Callable[[], list[WorkerStatus]] = no_workers
     secure: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def context_of(request: Request) -> Context:
+    """The context of the app that serves this request: `create_app` keeps it in `app.state.context`."""
+    return request.app.state.context
+
+
+InContext = Annotated[Context, Depends(context_of)]  # type of a route's parameter
