@@ -26,6 +26,7 @@ RESOURCES: dict[str, tuple[int, str, str]] = {
     "bad_text": (400, "The text is UTF-16.", "Save it as UTF-8."),
     "empty_file": (400, "The file is empty (zero bytes).", "Copy or export the file again."),
     "wrong_upload": (400, "The upload 'notes.txt' is not a video or sound file.", "Name another upload."),
+    "disk_full": (507, "The disk has 12 MB left, 80 MB are needed.", "Free some space."),
     # speakers
     "consent_missing": (403, "A person is only enrolled with a statement of their consent.", "Give it in their words."),
     "bad_name": (400, "'Anna K' cannot be a speaker's name.", "Use lower-case letters, digits, '-' and '_', for example 'anna-k'."),
