@@ -11,19 +11,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from retake.jobs.database import Database
+from retake.jobs.fleet import WorkerStatus
 from retake.settings import Settings
-
-
-@dataclass(frozen=True)
-class WorkerStatus:
-    """A worker of this machine: `state` is "starting", "ready", "busy" or "restarting"."""
-
-    id: str
-    device: str  # "cpu" or "cuda:0"
-    pid: int | None
-    state: str
-    job_id: str | None = None
-    restarts: int = 0
 
 
 def no_workers() -> list[WorkerStatus]:
@@ -48,8 +37,8 @@ class Context:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def context_of(request: Request) -> Context:
-    """The context of the app that serves this request: `create_app` keeps it in `app.state.context`."""
+async def context_of(request: Request) -> Context:
+    """The context of the app that serves this request: `create_app` keeps it in `app.state.context`. A coroutine: others cost a thread each."""
     return request.app.state.context
 
 

@@ -59,7 +59,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).absolute()
     _check_target(target)
     remove_stale(target.parent)
-    part = target.with_name(f".{_short(target.stem)}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.retake-part{target.suffix}")
+    part = target.with_name(f".{_short(target.stem)}.{host_mark()}-{os.getpid()}-{secrets.token_hex(4)}.retake-part{target.suffix}")
     try:
         yield part
         with part.open("rb+") as file:
@@ -132,6 +132,12 @@ def remove_stale(folder: str | os.PathLike[str]) -> list[Path]:
     return removed
 
 
+def part_owner(name: str) -> int | None:
+    """Number of the process of this machine that writes the temporary of that name; None for any other name."""
+    match = _PART.fullmatch(name)
+    return int(match["pid"]) if match and match["host"] == host_mark() else None
+
+
 def _named_in(error: SafetensorError) -> BaseException:
     """The operating system's failure that safetensors only tells about in words ("... (os error 28)"), or else the error itself."""
     number = re.search(r"\(os error (\d+)\)", str(error))
@@ -173,7 +179,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _is_stale(entry: Path, host: str, pid: int) -> bool:
     # Windows has no harmless way to ask for a process (signal 0 is Ctrl-C there), and other hosts' processes cannot be asked: age decides.
-    if host == _host() and sys.platform != "win32":
+    if host == host_mark() and sys.platform != "win32":
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -187,7 +193,8 @@ def _is_stale(entry: Path, host: str, pid: int) -> bool:
         return False
 
 
-def _host() -> str:
+def host_mark() -> str:
+    """Six digits that stand for this machine in the names of temporaries: other machines may write into the same folder."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 
 

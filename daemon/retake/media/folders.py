@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import time
 import uuid
@@ -10,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from retake.domain.errors import ErrorKind, RetakeError
+from retake.media.files import host_mark
 
 BUILDING = ".building-"
 REPLACED = ".replaced-"
+_OWNED = re.compile(r"\.building-.*-(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}")
 _ATTEMPTS = 4
 STALE_SECONDS = 24 * 3600.0  # what a killed process left behind; no job of ours takes a day
 
@@ -29,7 +33,7 @@ def new_folder(target: Path, *, unless: Callable[[], bool] | None = None) -> Ite
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
-        folder = target.parent / f"{BUILDING}{target.name}-{uuid.uuid4().hex[:8]}"
+        folder = target.parent / f"{BUILDING}{target.name}-{host_mark()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
     except OSError as error:
         raise RetakeError(
@@ -45,6 +49,12 @@ def new_folder(target: Path, *, unless: Callable[[], bool] | None = None) -> Ite
     finally:
         if folder.exists():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def folder_owner(name: str) -> int | None:
+    """Number of the process of this machine that builds the folder of that name; None for any other name."""
+    match = _OWNED.fullmatch(name)
+    return int(match["pid"]) if match and match["host"] == host_mark() else None
 
 
 def remove_folder(target: Path) -> None:

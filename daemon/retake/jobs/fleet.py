@@ -1,0 +1,96 @@
+"""The workers of all machines, as the database knows them: who there is, and who has stopped giving signs of life."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from retake import __version__
+from retake.jobs.database import Database, now_ms
+from retake.jobs.tables import workers
+
+# A worker that has not counted up its beat for so long is dead or cut off. Longer than a laptop's hiccup, shorter than a user's patience.
+SILENT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A worker somewhere."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    device: str
+    beat: int
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker of this machine: `state` is "starting", "ready", "busy" or "restarting"."""
+
+    id: str
+    device: str  # "cpu" or "cuda:0"
+    pid: int | None
+    state: str
+    job_id: str | None = None
+    restarts: int = 0
+
+
+def enter(database: Database, worker: str, device: str) -> None:
+    """This process is `worker` from now on."""
+    with database.writing() as connection:
+        connection.execute(workers.delete().where(workers.c.id == worker))
+        connection.execute(
+            workers.insert().values(id=worker, host=platform.node(), pid=os.getpid(), version=__version__, device=device, beat=1, started_ms=now_ms())
+        )
+
+
+def beat(database: Database, worker: str) -> None:
+    """`worker` lives."""
+    with database.writing() as connection:
+        connection.execute(workers.update().where(workers.c.id == worker).values(beat=workers.c.beat + 1))
+
+
+def leave(database: Database, worker: str) -> None:
+    """`worker` is no more."""
+    with database.writing() as connection:
+        connection.execute(workers.delete().where(workers.c.id == worker))
+
+
+def members(database: Database) -> list[Member]:
+    """All workers that have entered and not left, dead ones among them."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(workers).order_by(workers.c.id)).all()
+    return [Member(row.id, row.host, row.pid, row.version, row.device, row.beat) for row in rows]
+
+
+class Watch:
+    """Who of the fleet lives, by a clock of our own: clocks of other machines need not agree with it.
+
+    Args:
+        clock: seconds, growing.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[int, float]] = {}  # last beat, and when it was new
+
+    def look(self, found: list[Member]) -> set[str]:
+        """The silent ones among `found`."""
+        now = self._clock()
+        silent: set[str] = set()
+        for member in found:
+            last, since = self._seen.get(member.id, (-1, now))
+            if member.beat != last:
+                self._seen[member.id] = (member.beat, now)
+            elif now - since > SILENT_SECONDS:
+                silent.add(member.id)
+        known = {member.id for member in found}
+        self._seen = {name: value for name, value in self._seen.items() if name in known}
+        return silent

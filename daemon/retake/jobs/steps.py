@@ -1,0 +1,203 @@
+"""What each kind of job does, in steps: what a finished step made is kept, so that a job that is taken up again goes on behind it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from retake.domain.errors import Cancelled, ErrorKind, RetakeError
+from retake.domain.job import EnrolSpec, Job, JobError, JobResult, LineSpec, ScriptSpec, TimelineSpec
+from retake.domain.take import Take, TakeRequest
+from retake.jobs.artefacts import Artefacts
+from retake.jobs.reporter import Reporter
+
+# Runs a function once for each job and name, and from then on answers with what it returned (JSON).
+Step = Callable[[str, Callable[[], JsonValue]], JsonValue]
+
+
+# Number of a step, from 1, and of all steps.
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything the steps of a job need."""
+
+    job: Job
+    home: Path
+    artefacts: Artefacts
+    reporter: Reporter
+    durable: Step
+
+    def step(self, name: str, place: Place, function: Callable[[], JsonValue]) -> Any:
+        """Do `function` as the step at `place`, unless it was done before. Raises RetakeError as it did."""
+        self.reporter.step(*place)
+        self.reporter.progress.check()
+
+        def careful() -> JsonValue:
+            try:
+                return {"value": function()}
+            except RetakeError as error:  # kept as data: exceptions would have to be pickled
+                return {"error": JobError.of(error).model_dump(mode="json")}
+
+        answer = self.durable(name, careful)
+        assert isinstance(answer, dict)
+        if "error" in answer:
+            error = JobError.model_validate(answer["error"]).as_error()
+            raise Cancelled() if error.kind is ErrorKind.CANCELLED else error
+        return answer["value"]
+
+
+def results_folder(home: Path, job_id: str) -> Path:
+    """Where a job's own results lie: a script's clips and timeline, a filled timeline."""
+    return home / "results" / Path(job_id).name
+
+
+def work_folder(home: Path, job_id: str) -> Path:
+    """Where a job keeps what it may go on from."""
+    return home / "work" / Path(job_id).name
+
+
+def rounds(job: Job) -> int:
+    """How often the stages of rendering are gone through, as far as the request tells."""
+    return len(job.spec.requests) if isinstance(job.spec, ScriptSpec) else 1
+
+
+def clean_up(home: Path, job_id: str) -> None:
+    """Remove what a job that ended without success has left. Takes of its finished lines stay in the store, for the next attempt."""
+    for folder in (results_folder(home, job_id), work_folder(home, job_id)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def empty(folder: Path) -> None:
+    """Make `folder` an empty one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def run(work: Work) -> JobResult:
+    """Do the job. Raises RetakeError for what cannot be done, Cancelled."""
+    spec = work.artefacts.localise(work.job.spec)
+    if isinstance(spec, EnrolSpec):
+        result = _enrol(work, spec)
+    elif isinstance(spec, LineSpec):
+        result = _line(work, spec)
+    elif isinstance(spec, ScriptSpec):
+        result = _script(work, spec)
+    else:
+        result = _timeline(work, spec)
+    shutil.rmtree(work_folder(work.home, work.job.id), ignore_errors=True)
+    return result
+
+
+def _enrol(work: Work, spec: EnrolSpec) -> JobResult:
+    from retake.speakers.enrol import enrol
+
+    def learn() -> JsonValue:
+        result = enrol(
+            Path(spec.reference),
+            name=spec.name,
+            transcript=spec.transcript,
+            consent=spec.consent,
+            home=work.home,
+            progress=work.reporter.progress,
+            replace=spec.replace,
+            max_seconds=spec.max_seconds,
+            recorded_by=spec.recorded_by,
+            work=work_folder(work.home, work.job.id),
+        )
+        work.artefacts.push_speaker(spec.name)
+        return [warning.message for warning in result.speaker.warnings]
+
+    notes = work.step("enrol", (1, 1), learn)
+    return JobResult(speaker=spec.name, notes=notes)
+
+
+def _line(work: Work, spec: LineSpec) -> JobResult:
+    from retake import pipeline
+
+    request = spec.request
+    work.artefacts.ensure_speaker(request.speaker)
+    work.step("speak", (1, 2), lambda: pipeline.prepare_line(request, home=work.home, progress=work.reporter.progress))
+    output = None if spec.output is None else Path(spec.output)
+    take = _rendered(work, "render", (2, 2), request, output)
+    return JobResult(takes=[take.id], files=[] if output is None else [take.files.clip], notes=_notes(take))
+
+
+def _script(work: Work, spec: ScriptSpec) -> JobResult:
+    from retake import pipeline
+    from retake.takes import delivery, finish
+
+    for name in {request.speaker for request in spec.requests}:
+        work.artefacts.ensure_speaker(name)
+    own = results_folder(work.home, work.job.id)
+    folder = own if spec.output_folder is None else Path(spec.output_folder)
+    if folder == own:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    requests = pipeline.prepare_script(list(spec.requests), home=work.home, output_folder=folder)
+    steps = len(requests) + 1
+    done: list[Take] = []
+    for number, request in enumerate(requests, 1):
+        with pipeline.of_line(number, request):
+            done.append(_rendered(work, f"line {number}", (number, steps), request, pipeline.line_output(folder, number, request)))
+
+    def finished() -> JsonValue:
+        timeline = delivery.script_timeline(folder)
+        finish.write_script_timeline(timeline, spec.title, done)
+        return str(timeline)
+
+    timeline = work.step("timeline", (steps, steps), finished)
+    if folder == own:
+        work.artefacts.push_results(work.job.id)
+    notes = [f"Line {number}: {note}" for number, take in enumerate(done, 1) for note in _notes(take)]
+    return JobResult(takes=[take.id for take in done], timeline=timeline, files=[take.files.clip for take in done], notes=notes)
+
+
+def _timeline(work: Work, spec: TimelineSpec) -> JobResult:
+    from retake import fill
+    from retake.takes import store
+
+    source = Path(spec.timeline)
+    if spec.speaker is not None:
+        work.artefacts.ensure_speaker(spec.speaker)
+    found = fill.placeholders(source, speaker=spec.speaker, seed=spec.seed, home=work.home)
+    steps = len(found) + 1
+    takes: dict[str, Take] = {}
+    for number, placeholder in enumerate(found, 1):
+        work.artefacts.ensure_speaker(placeholder.request.speaker)
+        takes[placeholder.key] = _rendered(work, f"clip {number}", (number, steps), placeholder.request, None)
+    own = results_folder(work.home, work.job.id)
+    output = own / source.name if spec.output is None else Path(spec.output)
+
+    def filled() -> JsonValue:
+        if spec.output is None:
+            own.mkdir(parents=True, exist_ok=True)
+        for take in takes.values():
+            store.load(work.home, take.id)
+        return str(fill.fill(source, takes, output))
+
+    timeline = work.step("fill", (steps, steps), filled)
+    if spec.output is None:
+        work.artefacts.push_results(work.job.id)
+    return JobResult(takes=[take.id for take in takes.values()], timeline=timeline, files=[timeline])
+
+
+def _rendered(work: Work, name: str, place: Place, request: TakeRequest, output: Path | None) -> Take:
+    """The take of one line, as a step."""
+    from retake import pipeline
+
+    def render() -> JsonValue:
+        take = pipeline.render(request, home=work.home, output=output, progress=work.reporter.progress)
+        work.artefacts.push_take(take.id)
+        return take.model_dump(mode="json")
+
+    return Take.model_validate(work.step(name, place, render))
+
+
+def _notes(take: Take) -> list[str]:
+    return [str(note) for note in take.measured.get("notes", [])]
