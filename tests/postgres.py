@@ -5,7 +5,6 @@ Nothing of the machine's own PostgreSQL is touched. Without the programs the tes
 
 from __future__ import annotations
 
-import glob
 import os
 import secrets
 import shutil
@@ -41,12 +40,12 @@ class Server:
 
     port: int
     password: str = field(repr=False)
-    process: subprocess.Popen[bytes] = field(repr=False)
+    process: subprocess.Popen[Any] = field(repr=False)
 
     def url(self, name: str) -> str:
         return f"postgresql://retake:{self.password}@127.0.0.1:{self.port}/{name}"
 
-    def execute(self, statement: sql.Composable) -> None:
+    def execute(self, statement: sql.Composed) -> None:
         """Run one statement that cannot be part of a transaction."""
         with closing(psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10)) as connection:
             connection.execute(statement)
@@ -67,13 +66,13 @@ def find_program(name: str) -> str | None:
     found = shutil.which(name)
     if found:
         return found
-    candidates = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=_version)
-    candidates += [path for path in (f"/usr/local/bin/{name}", f"/opt/homebrew/bin/{name}") if Path(path).is_file()]
-    return candidates[-1] if candidates else None
+    candidates = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=_version)
+    candidates += [path for path in (Path("/usr/local/bin") / name, Path("/opt/homebrew/bin") / name) if path.is_file()]
+    return str(candidates[-1]) if candidates else None
 
 
-def _version(path: str) -> float:
-    part = Path(path).parts[-3]
+def _version(program: Path) -> float:
+    part = program.parts[-3]
     return float(part) if part.replace(".", "", 1).isdigit() else 0.0
 
 
@@ -85,7 +84,7 @@ def running() -> Iterator[Server]:
         pytest.skip(MISSING)
     account = _account()
     folder = Path(tempfile.mkdtemp(prefix="retake-pg-"))
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[Any] | None = None
     try:
         _give(folder, account)
         password = secrets.token_urlsafe(16)
@@ -132,7 +131,7 @@ def _give(path: Path, account: dict[str, Any]) -> None:
         os.chown(path, account["user"], account["group"])
 
 
-def _start(postgres: str, data: Path, folder: Path, port: int, account: dict[str, Any]) -> subprocess.Popen[bytes]:
+def _start(postgres: str, data: Path, folder: Path, port: int, account: dict[str, Any]) -> subprocess.Popen[Any]:
     options = [part for setting in (*QUICK, "unix_socket_directories=") for part in ("-c", setting)]
     with (folder / "log").open("ab") as log:
         command = [postgres, "-D", str(data), "-h", "127.0.0.1", "-p", str(port), *options]
@@ -151,7 +150,7 @@ def _answers(server: Server) -> bool:
     return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[Any]) -> None:
     """A fast shutdown; a hard one if that takes too long."""
     if process.poll() is not None:
         return

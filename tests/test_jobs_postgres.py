@@ -80,7 +80,7 @@ def test_passwords_are_hidden_and_kept() -> None:
 
 
 def test_what_fails_in_a_transaction_is_not_there(database: Database) -> None:
-    with pytest.raises(RetakeError), database.writing() as connection:  # noqa: PT012 - the second statement is what fails
+    with pytest.raises(RetakeError), database.writing() as connection:
         connection.execute(tables.facts.insert().values(name="a", value="1"))
         connection.execute(tables.facts.insert().values(name="a", value="2"))
     with database.reading() as connection:
