@@ -108,7 +108,7 @@ except RetakeError as error:
 def test_temporaries_of_dead_runs_are_removed(tmp_path: Path) -> None:
     child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
     dead, alive = int(child.stdout), os.getpid()
-    host = files._host()
+    host = files.host_mark()
     of_dead = tmp_path / f".talk.{host}-{dead}-0123abcd.retake-part.mp4"
     of_alive = tmp_path / f".talk.{host}-{alive}-0123abcd.retake-part.mp4"
     of_other_host = tmp_path / ".talk.ffffff-1-0123abcd.retake-part.mp4"
