@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "takes": BASE | {"speech", "face"},
     "speakers": BASE | STAGES | {"takes"},
     "pipeline": BASE | STAGES | {"takes", "speakers"},
+    "fill": BASE | STAGES | {"takes", "speakers", "pipeline"},
 }
 TOP = frozenset({"cli", "console", "pace", "demo", "doctor", "__main__", "jobs", "api", "watch", "web"})  # may import everything
 # Points of a mouth shape and the space they live in are geometry that motion shares with face.

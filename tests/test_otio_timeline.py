@@ -88,5 +88,5 @@ def test_clips_of_others_are_left_alone(tmp_path: Path) -> None:
     assert line_parameters(other) is None
     path = tmp_path / "clip.otio"
     otio.adapters.write_to_file(other, str(path), adapter_name="otio_json")
-    with pytest.raises(ValueError, match="not a timeline"):
+    with pytest.raises(ValueError, match="holds no timeline"):
         read_timeline(path)

@@ -144,6 +144,11 @@ def prepare_line(request: TakeRequest, *, home: Path, progress: Progress) -> boo
     return bool(work.spoken)
 
 
+def existing(request: TakeRequest, *, home: Path) -> Take | None:
+    """The take of `request` if it was made before. Raises RetakeError as `render`."""
+    return takes.find(home, _key(_work_on(request, home, Progress())))
+
+
 def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:
     speaker = speakers.load(home, request.speaker)
     return _Work(request, speaker, voice_engine(request.voice_engine), lips_engine(request.lips_engine), home, progress)

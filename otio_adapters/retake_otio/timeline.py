@@ -62,9 +62,9 @@ def line_clip(
     chosen = takes[-1].id if active is None else active
     if chosen not in by_id:
         raise ValueError(f"there is no take '{chosen}'; known takes are {', '.join(by_id)}")
-    references: dict[str, otio.core.MediaReference] = {GENERATOR_KEY: _generator(line_id, parameters, by_id[chosen])}
+    references: dict[str, otio.core.MediaReference] = {GENERATOR_KEY: generator_reference(line_id, parameters, by_id[chosen])}
     for take in takes:
-        references[TAKE_KEY.format(id=take.id)] = _external(take)
+        references[TAKE_KEY.format(id=take.id)] = take_reference(take)
     clip = otio.schema.Clip(name=name, source_range=_range(by_id[chosen]), metadata={METADATA: {"format": FORMAT, "line": line_id}})
     clip.set_media_references(references, TAKE_KEY.format(id=chosen))
     return clip
@@ -91,17 +91,6 @@ def write_timeline(path: Path, timeline: otio.schema.Timeline) -> None:
     path.write_text(otio.adapters.write_to_string(timeline, adapter_name="otio_json", indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def read_timeline(path: Path) -> otio.schema.Timeline:
-    """Read native OpenTimelineIO JSON; raises ValueError for something else than a timeline."""
-    try:
-        found = otio.adapters.read_from_string(path.read_text(encoding="utf-8"), adapter_name="otio_json")
-    except (KeyError, otio.exceptions.OTIOError) as error:  # what the library raises for objects without their required fields
-        raise ValueError(f"{path} holds no timeline: {error}") from error
-    if not isinstance(found, otio.schema.Timeline):
-        raise ValueError(f"{path} holds a {type(found).__name__}, not a timeline")
-    return found
-
-
 def line_id(clip: otio.schema.Clip) -> str | None:
     """The line that `clip` shows, or None for a clip of somebody else's."""
     own = clip.metadata.get(METADATA)
@@ -116,7 +105,8 @@ def line_parameters(clip: otio.schema.Clip) -> dict[str, Any] | None:
     return {str(name): value for name, value in reference.parameters.items()}
 
 
-def _generator(line: str, parameters: Mapping[str, JsonValue], take: TakeMedia) -> otio.schema.GeneratorReference:
+def generator_reference(line: str, parameters: Mapping[str, JsonValue], take: TakeMedia) -> otio.schema.GeneratorReference:
+    """How the line is made, as long as `take`."""
     return otio.schema.GeneratorReference(
         name="retake line",
         generator_kind=GENERATOR_KIND,
@@ -126,7 +116,8 @@ def _generator(line: str, parameters: Mapping[str, JsonValue], take: TakeMedia) 
     )
 
 
-def _external(take: TakeMedia) -> otio.schema.ExternalReference:
+def take_reference(take: TakeMedia) -> otio.schema.ExternalReference:
+    """Where the take is."""
     return otio.schema.ExternalReference(
         # A plain absolute path: editors that import timelines look for exactly this file; a file:// address with escaped spaces is not found by all.
         target_url=take.path.absolute().as_posix(),

@@ -123,7 +123,7 @@ def write_script_timeline(target: Path, title: str, takes: list[Take]) -> None:
 
 def timeline_is_ours(path: Path) -> bool:
     """Whether the file at `path` is a timeline that Retake wrote."""
-    from retake_otio.timeline import METADATA, read_timeline
+    from retake_otio import METADATA, read_timeline
 
     try:
         timeline = read_timeline(path)  # held on to: its metadata dies with it
