@@ -119,7 +119,7 @@ def _durable(name: str, function: Callable[[], JsonValue]) -> JsonValue:
 
 def main() -> None:
     """Entry point of the process."""
-    faulthandler.enable()  # a crash in native code tells where, in the job's log
+    faulthandler.enable(all_threads=False)  # a crash in native code tells where, in the job's log
     for number in (signal.SIGINT, signal.SIGHUP) if sys.platform != "win32" else (signal.SIGINT,):
         signal.signal(number, signal.SIG_IGN)  # the parent decides
     setup = WorkerSetup(**json.loads(sys.stdin.buffer.readline()))
