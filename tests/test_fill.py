@@ -84,7 +84,7 @@ def test_the_same_timeline_asks_for_the_same_lines(home: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("clips", "code", "kind"),
     [
-        ([{"text": "Hello."}], "no_speaker", ErrorKind.BAD_INPUT),
+        ([{"text": "Hello."}], "no_speaker", ErrorKind.NOT_FOUND),
         ([{"text": "Hello.", "speaker": "bert"}], "unknown_speaker", ErrorKind.NOT_FOUND),
         ([{"text": "Hello.", "speaker": "../anna"}], "bad_name", ErrorKind.BAD_INPUT),
         ([{"text": " ", "speaker": "anna"}], "text_empty", ErrorKind.BAD_INPUT),
@@ -92,8 +92,8 @@ def test_the_same_timeline_asks_for_the_same_lines(home: Path, tmp_path: Path) -
         ([{"text": "Hello.", "speaker": "anna", "seed": -1}], "bad_placeholder", ErrorKind.BAD_INPUT),
         ([{"text": "Hello.", "speaker": "anna", "width": 128}], "bad_size", ErrorKind.BAD_INPUT),
         ([{"text": "Hello.", "speaker": "anna", "voice_engine": "other"}], "unknown_engine", ErrorKind.BAD_INPUT),
-        ([{"audio": "/etc/passwd", "speaker": "anna"}], "outside_roots", ErrorKind.BAD_INPUT),
-        ([{"audio": "../../secret.wav", "speaker": "anna"}], "outside_roots", ErrorKind.BAD_INPUT),
+        ([{"audio": "/etc/passwd", "speaker": "anna"}], "outside_roots", ErrorKind.REFUSED),
+        ([{"audio": "../../secret.wav", "speaker": "anna"}], "outside_roots", ErrorKind.REFUSED),
         ([{"audio": "gone.wav", "speaker": "anna"}], "missing_file", ErrorKind.NOT_FOUND),
     ],
 )

@@ -178,6 +178,7 @@ class _Recordings:
             raise RetakeError(
                 f"The recording '{name}' does not lie beside the timeline.",
                 "Put it into the timeline's folder, or into one that the settings name as a root.",
+                kind=ErrorKind.REFUSED,
                 code="outside_roots",
             )
         return str(path)
@@ -188,7 +189,8 @@ def _request(placeholder: Found, speaker: str | None, seed: int, recordings: _Re
     wants.setdefault("seed", seed)
     wants["speaker"] = wants.get("speaker") or speaker
     if not wants["speaker"]:
-        raise RetakeError("Nobody is named to say it.", "Name a speaker in the placeholder, or one for the whole timeline.", code="no_speaker")
+        remedy = "Name a speaker in the placeholder, or one for the whole timeline."
+        raise RetakeError("It is not said who speaks.", remedy, kind=ErrorKind.NOT_FOUND, code="no_speaker")
     if wants.get("audio"):
         wants["audio"] = recordings.find(wants["audio"])
     else:
