@@ -1,0 +1,189 @@
+"""Jobs over HTTP: ask for them, see them, stop them, put them in another order."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Header, Path, Query, Response
+
+from retake.api import models, precheck
+from retake.api.context import Context, InContext
+from retake.api.errors import documented
+from retake.api.paths import resolve_spec
+from retake.domain.errors import RetakeError
+from retake.domain.job import Job, JobState, Priority
+from retake.jobs import queue, records
+from retake.jobs.logs import job_log, tail
+from retake.jobs.queue import Submission
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+DEFAULT_CLIENT = "api"
+JobId = Annotated[str, Path(pattern=models.JOB_ID, description="id of a job", examples=["4f0c6e1b7d9a4c52b8f3a1d2e5c60718"])]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", pattern=models.KEY, description="sending the same again with the same key gives the same job")
+]
+ClientHeader = Annotated[
+    str | None, Header(alias="X-Retake-Client", pattern=models.CLIENT, description="whose turn the job takes: clients of one priority take turns")
+]
+Kind = Literal["enrol", "line", "script", "timeline"]
+ERRORS_OF_SPECS = (
+    "unknown_speaker", "speaker_exists", "key_reused", "outside_roots", "missing_file", "not_a_file", "unknown_upload", "upload_unfinished",
+    "wrong_upload", "bad_output", "no_folder", "bad_webhook", "consent_missing", "bad_name", "bad_rate", "bad_size", "text_empty", "text_language",
+    "text_too_long", "unknown_engine",
+)  # fmt: skip
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Ask for a job",
+    response_model=Job,
+    responses={
+        200: {"model": Job, "description": "The same was asked for before with this Idempotency-Key; this is that job."},
+        **documented(*ERRORS_OF_SPECS, body=True),
+    },
+)
+def create_job(
+    context: InContext,
+    body: Annotated[models.JobRequest, Body(openapi_examples=models.EXAMPLES)],
+    key: IdempotencyKey = None,
+    client: ClientHeader = None,
+) -> Response:
+    """Put a job into the queue. What can be told to be wrong without beginning it (an unknown speaker, a text that cannot be spoken, a file
+    outside the roots) is told at once."""
+    job, new = queue.submit(context.database, _submission(context, body, key, client))
+    return _json(job.model_dump_json(), 201 if new else 200, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.post(
+    "/batch",
+    status_code=201,
+    summary="Ask for many jobs, all or none",
+    response_model=models.BatchAnswer,
+    responses=documented(*ERRORS_OF_SPECS, body=True),
+)
+def create_jobs(
+    context: InContext,
+    body: Annotated[models.BatchRequest, Body(openapi_examples=models.BATCH_EXAMPLES)],
+    key: IdempotencyKey = None,
+    client: ClientHeader = None,
+) -> Response:
+    """Put up to 1000 jobs into the queue in one go, or none of them if one cannot be. With an Idempotency-Key the answer to the same batch sent again
+    is the same jobs."""
+    submissions: list[Submission] = []
+    for number, request in enumerate(body.jobs):
+        try:
+            submissions.append(_submission(context, request, f"{key}/{number}" if key else None, client))
+        except RetakeError as error:
+            raise RetakeError(f"Job {number + 1} of the batch: {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
+    done = queue.submit_all(context.database, submissions)
+    return _json(f'{{"jobs":[{",".join(job.model_dump_json() for job, _ in done)}]}}', 201)
+
+
+@router.get("", summary="List jobs", response_model=models.JobPage, responses=documented())
+def list_jobs(  # noqa: PLR0917 - a call's parameters
+    context: InContext,
+    state: Annotated[list[JobState] | None, Query(description="only these states")] = None,
+    kind: Annotated[list[Kind] | None, Query(description="only these kinds")] = None,
+    client: Annotated[str | None, Query(pattern=models.CLIENT)] = None,
+    speaker: Annotated[str | None, Query(pattern=models.SPEAKER)] = None,
+    search: Annotated[str, Query(max_length=200, pattern=models.PLAIN, description="words in label, texts, speaker and client")] = "",
+    limit: Annotated[int, Query(ge=1, le=records.LARGEST_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next` of the page before")] = None,
+    specs: Annotated[bool, Query(description="with what was asked for")] = False,
+) -> Response:
+    """Jobs that match all filters, newest first."""
+    wanted = records.Filter(tuple(state or ()), tuple(kind or ()), client, speaker, search)
+    page = records.find(context.database, wanted, limit=limit, before=int(cursor) if cursor else None)
+    jobs = [job.model_dump(mode="json", exclude=None if specs else {"spec"}) for job in page.jobs]
+    if not specs:
+        for job in jobs:
+            job["spec"] = None
+    counts = {found.value: count for found, count in page.counts.items()}
+    return _json(json.dumps({"jobs": jobs, "next": None if page.next is None else str(page.next), "total": page.total, "counts": counts}))
+
+
+@router.get("/queue", summary="The order in which jobs will be begun", response_model=models.QueueAnswer, responses=documented())
+def show_queue(context: InContext, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> models.QueueAnswer:
+    """The waiting jobs, the next one first."""
+    waiting = records.waiting(context.database)
+    entries = [
+        models.QueueEntry(position=position, **job.model_dump(include={"id", "kind", "priority", "client", "label", "created_at", "not_before"}))
+        for position, job in enumerate(waiting[:limit], 1)
+    ]
+    return models.QueueAnswer(jobs=entries, total=len(waiting))
+
+
+@router.get("/{job_id}", summary="One job", response_model=Job, responses=documented("unknown_job"))
+def get_job(context: InContext, job_id: JobId) -> Response:
+    """The job with its state, progress, result or error."""
+    return _job(records.get(context.database, job_id))
+
+
+@router.get("/{job_id}/log", summary="The last lines of a job's log", response_model=models.LogAnswer, responses=documented("unknown_job"))
+def get_log(context: InContext, job_id: JobId, lines: Annotated[int, Query(ge=1, le=1000)] = 200) -> models.LogAnswer:
+    """What the job and the libraries it uses wrote while it ran. Empty before it began."""
+    records.get(context.database, job_id)
+    found = tail(job_log(context.home, job_id), lines + 1)
+    return models.LogAnswer(lines=found[-lines:], complete=len(found) <= lines)
+
+
+@router.post("/{job_id}/cancel", summary="Stop a job", response_model=Job, responses=documented("unknown_job"))
+def cancel_job(context: InContext, job_id: JobId) -> Response:
+    """A waiting job is cancelled at once; a running one within two seconds (`cancelling` until then). One that is over stays as it is."""
+    return _job(queue.cancel(context.database, job_id))
+
+
+@router.post("/{job_id}/retry", summary="Do a failed or cancelled job again", response_model=Job, responses=documented("unknown_job", "wrong_state"))
+def retry_job(context: InContext, job_id: JobId) -> Response:
+    """The same job waits again, behind what its client has waiting."""
+    return _job(queue.retry(context.database, job_id))
+
+
+@router.post(
+    "/{job_id}/move",
+    summary="Give a waiting job another place",
+    response_model=Job,
+    responses=documented("unknown_job", "wrong_state", "bad_move", body=True),
+)
+def move_job(context: InContext, job_id: JobId, body: models.MoveRequest) -> Response:
+    """Before another waiting job, or behind all of a priority."""
+    if body.before is not None and body.priority is not None:
+        raise RetakeError("A job goes before another one or to a priority.", "Give 'before' or 'priority'.", code="bad_move")
+    priority = None if body.priority is None else Priority[body.priority.upper()]
+    return _job(queue.move(context.database, job_id, before=body.before, priority=priority))
+
+
+@router.delete("/{job_id}", status_code=204, summary="Remove a job from the history", responses=documented("unknown_job", "wrong_state"))
+def forget_job(context: InContext, job_id: JobId) -> Response:
+    """Only a job that is over. Its takes stay."""
+    queue.forget(context.database, job_id)
+    return Response(status_code=204)
+
+
+def _submission(context: Context, request: models.JobRequest, key: str | None, client: str | None) -> Submission:
+    """The checked job; raises RetakeError for everything that can be told before it is begun."""
+    if request.webhook is not None:
+        from retake.api.webhooks import check_address
+
+        check_address(context, request.webhook)
+    precheck.check(context, request.spec)
+    return Submission(
+        spec=resolve_spec(context, request.spec),
+        priority=request.rank,
+        client=request.client or client or DEFAULT_CLIENT,
+        label=request.label,
+        idempotency_key=key,
+        webhook=request.webhook,
+    )
+
+
+def _job(job: Job) -> Response:
+    # Written by pydantic once; FastAPI would check it against the model and write it again.
+    return _json(job.model_dump_json())
+
+
+def _json(content: str, status: int = 200, headers: dict[str, Any] | None = None) -> Response:
+    return Response(content, status, headers, "application/json")

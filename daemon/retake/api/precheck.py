@@ -1,0 +1,59 @@
+"""What can be told about a job before it is queued, without loading what it takes to do it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retake.api.context import Context
+from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.job import EnrolSpec, JobSpec, LineSpec, ScriptSpec
+from retake.domain.take import TakeRequest
+from retake.speakers import store as speakers
+from retake.speech.text import check as check_text
+
+SHORTEST_CONSENT = 10  # as speakers.enrol.check_consent, which would load everything that enrolling needs
+
+
+def check(context: Context, spec: JobSpec) -> None:
+    """Raise RetakeError for a job that cannot be done: unknown speakers and engines, texts that cannot be spoken, a name that is taken."""
+    if isinstance(spec, EnrolSpec):
+        _check_enrol(context.home, spec)
+    elif isinstance(spec, LineSpec):
+        _check_line(context.home, spec.request, {})
+    elif isinstance(spec, ScriptSpec):
+        known: dict[str, None] = {}
+        for number, request in enumerate(spec.requests, 1):
+            try:
+                _check_line(context.home, request, known)
+            except RetakeError as error:
+                start = " ".join(request.text.split())[:40]
+                raise RetakeError(f"Line {number} ('{start}'): {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
+    elif spec.speaker is not None:
+        speakers.require(context.home, spec.speaker)
+
+
+def _check_enrol(home: Path, spec: EnrolSpec) -> None:
+    if not spec.replace:
+        speakers.refuse_existing(home, spec.name)
+    else:
+        speakers.speaker_folder(home, spec.name)
+    statement = " ".join(spec.consent.split())
+    if len(statement) < SHORTEST_CONSENT or not any(c.isalpha() for c in statement):
+        raise RetakeError(
+            "A person is only enrolled with a statement of their consent.",
+            "Give it in their words, for example 'I, Anna K., agree that Retake may speak in my voice for our training videos.'",
+            kind=ErrorKind.REFUSED,
+            code="consent_missing",
+        )
+
+
+def _check_line(home: Path, request: TakeRequest, known: dict[str, None]) -> None:
+    """Check one line. `known` holds the speakers that were found before, so that a script asks the disk once for each."""
+    if request.speaker not in known:
+        speakers.require(home, request.speaker)
+        known[request.speaker] = None
+    for part, engine in (("voice", request.voice_engine), ("lips", request.lips_engine)):
+        if engine != "embedded":
+            raise RetakeError(f"There is no {part} engine '{engine}'.", "Engines: embedded.", code="unknown_engine")
+    if request.audio is None:
+        check_text(request.text)
