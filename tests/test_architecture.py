@@ -31,7 +31,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "pipeline": BASE | STAGES | {"takes", "speakers"},
     "fill": BASE | STAGES | {"takes", "speakers", "pipeline"},
 }
-TOP = frozenset({"cli", "console", "pace", "demo", "doctor", "__main__", "jobs", "api", "watch", "web"})  # may import everything
+COMMANDS = frozenset({"cli", "console", "pace", "demo", "doctor", "__main__"})
+DAEMON_PROCESS = frozenset({"serve", "http_server", "daemon_log", "connection", "stopping", "service"})
+TOP = COMMANDS | DAEMON_PROCESS | {"jobs", "api", "watch", "web"}  # may import everything
 # Points of a mouth shape and the space they live in are geometry that motion shares with face.
 SHARED = frozenset({"retake.face.canonical"})
 LONGEST_FILE = 400

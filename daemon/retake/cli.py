@@ -16,6 +16,7 @@ from typer.main import get_command
 from retake import __version__, cli_output
 from retake.cli_doctor import add_doctor
 from retake.cli_make import add_makers
+from retake.cli_serve import add_serve
 from retake.cli_speakers import add_speakers
 from retake.cli_takes import add_takes
 from retake.domain.errors import ErrorKind, RetakeError
@@ -34,6 +35,7 @@ add_makers(app)
 add_speakers(app)
 add_takes(app)
 add_doctor(app)
+add_serve(app)
 
 
 @app.command()

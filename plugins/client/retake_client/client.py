@@ -1,0 +1,314 @@
+"""What plugins and the command line ask of the daemon, as methods. Answers are the JSON of docs/api.md, as dictionaries."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from . import transfers
+from .connection import Connection
+from .errors import ClientError, TimedOut, VersionMismatch
+from .events import Event, follow
+from .transport import ANSWER_SECONDS, API, Transport
+
+OVER = ("succeeded", "failed", "cancelled")
+PRIORITIES = ("interactive", "batch", "background")
+
+
+class Client:
+    """Calls to one daemon; safe for threads.
+
+    Args:
+        connection: where it is; `Connection.find()` for the one of this user.
+        name: who calls ("blender:shot_010"): jobs of different names take turns.
+        find: called to find the daemon again when it has gone, for instance ``Connection.find``; None: it is always where it was.
+        timeout: seconds for an answer.
+
+    All methods raise ClientError (see `retake_client.errors`).
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        name: str = "retake_client",
+        find: Callable[[], Connection] | None = None,
+        timeout: float = ANSWER_SECONDS,
+    ) -> None:
+        self._find = find
+        self._name = name
+        self._timeout = timeout
+        self.transport = Transport(connection, name=name, timeout=timeout)
+
+    @classmethod
+    def local(cls, home: str | os.PathLike[str] | None = None, *, name: str = "retake_client", timeout: float = ANSWER_SECONDS) -> Client:
+        """The client of this user's daemon; finds it again after a restart. Raises NoDaemon, UnsafeConnection."""
+
+        def find() -> Connection:
+            return Connection.find(home)
+
+        return cls(find(), name=name, find=find, timeout=timeout)
+
+    @property
+    def connection(self) -> Connection:
+        return self.transport.connection
+
+    def reconnect(self) -> Transport:
+        """The way to the daemon as it is now: it may have been restarted at another port."""
+        if self._find is not None:
+            found = self._find()
+            if found != self.connection:
+                self.transport = Transport(found, name=self._name, timeout=self._timeout)
+        return self.transport
+
+    # The daemon itself
+
+    def health(self) -> dict[str, Any]:
+        """Whether it answers at all (needs no token)."""
+        return self.transport.call("GET", "/v1/health", timeout=5.0)
+
+    def ready(self) -> dict[str, Any]:
+        """Whether jobs would be worked on, and its workers. Raises ServerFailed (not_ready) while no worker is."""
+        return self.transport.call("GET", "/v1/ready")
+
+    def version(self) -> dict[str, Any]:
+        """Versions of the daemon and of its interface."""
+        return self.transport.call("GET", "/v1/version")
+
+    def handshake(self) -> dict[str, Any]:
+        """The same; raises VersionMismatch with what is to be updated if this client cannot work with the daemon."""
+        answer = self.version()
+        spoken = answer.get("api", API)
+        if isinstance(spoken, int) and spoken != API:
+            newer = "client (plugin)" if spoken > API else "daemon"
+            raise VersionMismatch(
+                f"The client speaks version {API} of the interface, the daemon version {spoken}.", f"Update the {newer}.", code="version_mismatch"
+            )
+        return answer
+
+    def engines(self) -> dict[str, Any]:
+        """The voice and lips engines there are."""
+        return self.transport.call("GET", "/v1/engines")
+
+    # Speakers
+
+    def speakers(self) -> list[dict[str, Any]]:
+        return self.transport.call("GET", "/v1/speakers")["speakers"]
+
+    def speaker(self, name: str) -> dict[str, Any]:
+        return self.transport.call("GET", f"/v1/speakers/{_part(name)}")
+
+    def delete_speaker(self, name: str) -> None:
+        """Delete a speaker and everything learnt from the reference."""
+        self.transport.call("DELETE", f"/v1/speakers/{_part(name)}")
+
+    # Files
+
+    def upload(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        told: transfers.Told | None = None,
+        stop: threading.Event | None = None,
+        resume: str | None = None,
+    ) -> dict[str, Any]:
+        """Send a file; its "reference" is what job specs take. See `retake_client.transfers.upload`."""
+        return transfers.upload(self.transport, path, name=name, told=told, stop=stop, resume=resume)
+
+    def uploads(self) -> list[dict[str, Any]]:
+        return self.transport.call("GET", "/v1/uploads")["uploads"]
+
+    def delete_upload(self, id_: str) -> None:
+        self.transport.call("DELETE", f"/v1/uploads/{_part(id_)}")
+
+    # Jobs
+
+    def submit(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        priority: str = "interactive",
+        label: str = "",
+        key: str | None = None,
+        webhook: str | None = None,
+    ) -> dict[str, Any]:
+        """Ask for a job; returns it.
+
+        Args:
+            spec: {"kind": "line", "request": {"speaker": ..., "text": ...}}, or kind enrol, script or timeline.
+            priority: interactive, batch or background.
+            key: idempotency key. One is made up if none is given, so that a call which is sent again because its answer got lost asks once.
+        """
+        body = _job_request(spec, priority, label, webhook)
+        return self._ask_once("/v1/jobs", body, key)
+
+    def submit_all(
+        self, specs: Iterable[Mapping[str, Any]], *, priority: str = "batch", label: str = "", key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Ask for many jobs, all or none; at most 1000."""
+        body = {"jobs": [_job_request(spec, priority, label, None) for spec in specs]}
+        return self._ask_once("/v1/jobs/batch", body, key)["jobs"]
+
+    def job(self, id_: str) -> dict[str, Any]:
+        return self.transport.call("GET", f"/v1/jobs/{_part(id_)}")
+
+    def jobs(
+        self,
+        *,
+        states: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+        client: str | None = None,
+        speaker: str | None = None,
+        search: str = "",
+        limit: int = 50,
+        cursor: str | None = None,
+        specs: bool = False,
+    ) -> dict[str, Any]:
+        """A page of jobs, newest first: {"jobs": [...], "next": cursor or None, "total": n, "counts": {state: n}}."""
+        query = [("state", state) for state in states] + [("kind", kind) for kind in kinds] + [("limit", str(limit))]
+        given = {"client": client, "speaker": speaker, "search": search, "cursor": cursor, "specs": "true" if specs else ""}
+        query += [(name, value) for name, value in given.items() if value]
+        return self.transport.call("GET", f"/v1/jobs?{urlencode(query)}")
+
+    def queue(self, *, limit: int = 100) -> dict[str, Any]:
+        """The waiting jobs in the order in which they will be begun."""
+        return self.transport.call("GET", f"/v1/jobs/queue?limit={limit}")
+
+    def log(self, id_: str, *, lines: int = 200) -> list[str]:
+        """The last lines of a job's log."""
+        return self.transport.call("GET", f"/v1/jobs/{_part(id_)}/log?lines={lines}")["lines"]
+
+    def cancel(self, id_: str) -> dict[str, Any]:
+        return self.transport.call("POST", f"/v1/jobs/{_part(id_)}/cancel")
+
+    def retry(self, id_: str) -> dict[str, Any]:
+        return self.transport.call("POST", f"/v1/jobs/{_part(id_)}/retry")
+
+    def move(self, id_: str, *, before: str | None = None, priority: str | None = None) -> dict[str, Any]:
+        """Put a waiting job before another one, or behind all of a priority."""
+        content = {name: value for name, value in {"before": before, "priority": priority}.items() if value is not None}
+        return self.transport.call("POST", f"/v1/jobs/{_part(id_)}/move", content=content)
+
+    def forget(self, id_: str) -> None:
+        """Remove a job that is over from the history; its takes stay."""
+        self.transport.call("DELETE", f"/v1/jobs/{_part(id_)}")
+
+    def wait(
+        self,
+        id_: str,
+        *,
+        seconds: float | None = None,
+        told: Callable[[dict[str, Any]], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """The job when it is over; survives restarts of the daemon.
+
+        Args:
+            seconds: how long to wait; None: for ever. TimedOut is raised then.
+            told: gets the job's progress as it goes on.
+            stop: set by another thread to give up waiting; the job as it is then is returned.
+        """
+        ended = stop or threading.Event()
+        timer = threading.Timer(seconds, ended.set) if seconds is not None else None
+        deadline = None if seconds is None else time.monotonic() + seconds
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            for event in self.events(job=id_, last="0", stop=ended, until=_is_over):
+                if told is not None and event.type == "job.progress":
+                    told(event.data.get("progress", {}))
+        finally:
+            if timer is not None:
+                timer.cancel()
+        job = self.reconnect().call("GET", f"/v1/jobs/{_part(id_)}")
+        if job["state"] not in OVER and deadline is not None and time.monotonic() >= deadline:
+            raise TimedOut(
+                f"The job is {job['state']} after {seconds:.0f} s.", "Wait longer, or look at it with 'retake jobs show'.", code="timed_out"
+            )
+        return job
+
+    def events(
+        self,
+        *,
+        job: str | None = None,
+        last: str | None = None,
+        stop: threading.Event | None = None,
+        until: Callable[[Event], bool] | None = None,
+        on_state: Callable[[ClientError | None], None] | None = None,
+    ) -> Iterator[Event]:
+        """What happens, for ever; goes on behind the last event after a break. See `retake_client.events.follow`."""
+        path = "/v1/events" if job is None else f"/v1/jobs/{_part(job)}/events"
+        return follow(self.reconnect, path, last=last, stop=stop, until=until, on_state=on_state)
+
+    # Takes
+
+    def takes(self, *, speaker: str | None = None, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
+        given = {"speaker": speaker, "limit": str(limit), "cursor": cursor}
+        return self.transport.call("GET", f"/v1/takes?{urlencode({name: value for name, value in given.items() if value})}")
+
+    def take(self, id_: str) -> dict[str, Any]:
+        return self.transport.call("GET", f"/v1/takes/{_part(id_)}")
+
+    def download_take(
+        self,
+        id_: str,
+        target: str | os.PathLike[str],
+        *,
+        part: str = "media",
+        sha256: str = "",
+        told: transfers.Told | None = None,
+        stop: threading.Event | None = None,
+    ) -> Path:
+        """Write a file of a take to `target`: it appears when it is complete.
+
+        Args:
+            part: "media", "poster", "captions", "report" or "timeline".
+            sha256: of the file, if known (a take's "sha256" is that of its media).
+        """
+        return transfers.download(self.transport, f"/v1/takes/{_part(id_)}/{_part(part)}", target, sha256=sha256, told=told, stop=stop)
+
+    # Anything else
+
+    def call(self, method: str, path: str, content: Any = None) -> Any:
+        """A call that this class has no method for."""
+        return self.transport.call(method, path, content=content)
+
+    def download(self, path: str, target: str | os.PathLike[str], **options: Any) -> Path:
+        """Write what the daemon has at `path` to a file; options as those of `retake_client.transfers.download`."""
+        return transfers.download(self.transport, path, target, **options)
+
+    def _ask_once(self, path: str, body: Any, key: str | None) -> Any:
+        """POST that may be repeated: the daemon knows the key."""
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        for pause in (0.3, 1.0, None):
+            try:
+                return self.transport.call("POST", path, content=body, headers=headers)
+            except ClientError as error:
+                if not error.may_pass or pause is None:
+                    raise
+                time.sleep(pause)
+                self.reconnect()
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _job_request(spec: Mapping[str, Any], priority: str, label: str, webhook: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"spec": dict(spec), "priority": priority, "label": label}
+    return body if webhook is None else {**body, "webhook": webhook}
+
+
+def _part(text: str) -> str:
+    """One part of an address: a name with a slash or dots in it stays one part."""
+    quoted = quote(text, safe="")
+    return quoted.replace(".", "%2E") if set(text) <= {"."} else quoted
+
+
+def _is_over(event: Event) -> bool:
+    return event.type in {f"job.{state}" for state in OVER}
