@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
 from retake import __version__
 from retake.api import errors, events, health, jobs, metrics, tickets
@@ -17,6 +19,22 @@ from retake.api.events import Hub
 from retake.api.security import Guard
 
 PREFIX = "/v1"
+DESCRIPTION = """
+Every call but `GET /v1/health` carries `Authorization: Bearer TOKEN`. Clients say their version in `X-Retake-Client-Version` and the version of this
+interface that they speak in `X-Retake-Api`; the daemon says its own with every answer. Whatever fails is answered as `{"error": {...}}` with a stable
+`code`, the `cause` and the `remedy`.
+"""
+TAGS = {
+    "daemon": "Is it there, can it work, what does it do?",
+    "jobs": "What was asked for and what came of it.",
+    "events": "What happens, as it happens.",
+    "uploads": "Files that are sent, in parts that can be resumed.",
+    "speakers": "People who agreed to be reproduced.",
+    "takes": "Finished clips.",
+    "timelines": "Placeholders in an edit, filled.",
+    "engines": "What takes are made with.",
+    "tickets": "Addresses that open without the token's header.",
+}
 RESOURCES = ("uploads", "speakers", "takes", "timelines", "engines")
 
 
@@ -45,6 +63,7 @@ def create_app(context: Context) -> FastAPI:
     for name in RESOURCES:
         if importlib.util.find_spec(f"retake.api.{name}") is not None:
             app.include_router(importlib.import_module(f"retake.api.{name}").router, prefix=PREFIX)
+    app.openapi = partial(_describe_once, app)
     app.add_middleware(Guard, context=context)
     app.add_middleware(metrics.Measured, metrics=app.state.metrics)
     return app
@@ -56,14 +75,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.hub.close()
 
 
-def server_options() -> dict[str, Any]:
-    """Options for uvicorn that belong to the safety of the interface."""
-    return {
-        "server_header": False,
-        "proxy_headers": False,
-        "access_log": False,  # addresses may hold tickets; metrics count calls
-        "lifespan": "on",
-        "timeout_keep_alive": 30,
-        "timeout_graceful_shutdown": 5,
-        "h11_max_incomplete_event_size": 64 * 1024,
-    }
+def _describe_once(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = _describe(app)
+    return app.openapi_schema
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the token that every call but the health check needs."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=[{"name": n, "description": d} for n, d in TAGS.items()],
+    )
+    scheme = {"type": "http", "scheme": "bearer", "description": "The token of the connection file."}
+    document.setdefault("components", {})["securitySchemes"] = {"token": scheme}
+    document["security"] = [{"token": []}]
+    return document

@@ -40,6 +40,7 @@ IDLE_ROUNDS = 20  # for which the log is still read when nobody listens: clients
 RETRY_MS = 2000
 PAGE = 500  # events read at once
 WAITING_EVENTS = 1000  # held for a client that does not keep up, before it is cut off
+LARGEST_EVENT = 256 * 1024  # bytes above which the job in an event comes without what was asked for (a script of thousands of lines)
 SEND_SECONDS = 30.0  # a client that takes nothing for so long is gone
 MOST_STREAMS = 256
 OVER = frozenset(f"job.{state.value}" for state in JobState if state.over) | {"job.forgotten"}
@@ -173,6 +174,8 @@ def pack(id_: int, kind: str, job_id: str | None, at_ms: int | None, data: dict[
     moment = records.moment(at_ms)
     content = {"id": id_, "type": kind, "at": None if moment is None else moment.isoformat(), "job_id": job_id, "data": data}
     text = json.dumps(content, separators=(",", ":"))
+    if len(text) > LARGEST_EVENT and isinstance(data.get("spec"), dict):
+        text = json.dumps({**content, "data": {**data, "spec": None}}, separators=(",", ":"))
     return Packed(id_, kind, job_id, f"id: {id_}\nevent: {kind}\ndata: {text}\n\n".encode())
 
 

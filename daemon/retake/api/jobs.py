@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 
 from retake.api import models, precheck
@@ -16,6 +17,7 @@ from retake.domain.job import Job, JobState, Priority
 from retake.jobs import queue, records
 from retake.jobs.logs import job_log, tail
 from retake.jobs.queue import Submission
+from retake.jobs.tables import jobs
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -97,12 +99,9 @@ def list_jobs(  # noqa: PLR0917 - a call's parameters
     """Jobs that match all filters, newest first."""
     wanted = records.Filter(tuple(state or ()), tuple(kind or ()), client, speaker, search)
     page = records.find(context.database, wanted, limit=limit, before=int(cursor) if cursor else None)
-    jobs = [job.model_dump(mode="json", exclude=None if specs else {"spec"}) for job in page.jobs]
-    if not specs:
-        for job in jobs:
-            job["spec"] = None
+    listed = [job.model_dump(mode="json", exclude=None if specs else {"spec"}) | ({} if specs else {"spec": None}) for job in page.jobs]
     counts = {found.value: count for found, count in page.counts.items()}
-    return _json(json.dumps({"jobs": jobs, "next": None if page.next is None else str(page.next), "total": page.total, "counts": counts}))
+    return _json(json.dumps({"jobs": listed, "next": None if page.next is None else str(page.next), "total": page.total, "counts": counts}))
 
 
 @router.get("/queue", summary="The order in which jobs will be begun", response_model=models.QueueAnswer, responses=documented())
@@ -169,7 +168,9 @@ def _submission(context: Context, request: models.JobRequest, key: str | None, c
         from retake.api.webhooks import check_address
 
         check_address(context, request.webhook)
-    precheck.check(context, request.spec)
+    if key is None or not _known(context, key):
+        # What was asked for before is answered as before, also where it could not be asked for any more (the speaker is enrolled by now).
+        precheck.check(context, request.spec)
     return Submission(
         spec=resolve_spec(context, request.spec),
         priority=request.rank,
@@ -178,6 +179,11 @@ def _submission(context: Context, request: models.JobRequest, key: str | None, c
         idempotency_key=key,
         webhook=request.webhook,
     )
+
+
+def _known(context: Context, key: str) -> bool:
+    with context.database.reading() as connection:
+        return connection.execute(sa.select(jobs.c.id).where(jobs.c.idempotency_key == key)).first() is not None
 
 
 def _job(job: Job) -> Response:
