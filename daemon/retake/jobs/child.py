@@ -70,9 +70,11 @@ class Child:
         worker: the worker's name in the database, the same for all processes that fill this place.
     """
 
-    def __init__(self, home: Path, database_url: str, worker: str, device: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, home: Path, database_url: str, worker: str, device: str, *, artefacts: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._home = home
-        self._setup = WorkerSetup(str(home), database_url, worker, device)
+        self._setup = WorkerSetup(str(home), database_url, worker, device, artefacts)
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._dead_pid: int | None = None

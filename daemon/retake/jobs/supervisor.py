@@ -62,7 +62,8 @@ class Supervisor:
         self._database.client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
         prefix = f"{machine_id(self._home)}-{place}"
         for number, device in enumerate(devices(self._settings.workers)):
-            self._children.append(Child(self._home, self._database.url, f"{prefix}-{number}", device, clock=self._clock))
+            name, shared = f"{prefix}-{number}", self._settings.artefacts
+            self._children.append(Child(self._home, self._database.url, name, device, artefacts=shared, clock=self._clock))
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
 

@@ -41,6 +41,7 @@ class WorkerSetup:
     database: str
     worker: str  # its name in the database; the same for every process that takes this place
     device: str  # "cpu" or "cuda:0"
+    artefacts: str = ""  # where machines share speakers and takes; may hold a password too
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -138,7 +139,7 @@ def work(setup: WorkerSetup) -> None:
     from retake.settings import prepare_process
 
     home = Path(setup.home)
-    settings = prepare_process(home)
+    prepare_process(home)
     lock = FileLock(home / "run" / f"{setup.worker}.lock")
     try:
         lock.acquire(timeout=LOCK_SECONDS)
@@ -149,7 +150,7 @@ def work(setup: WorkerSetup) -> None:
     database = Database(setup.database)
     _warm_up()
     running.interrupted(database, setup.worker)
-    dbos = _launch(setup, Runner(setup, database, settings.artefacts))
+    dbos = _launch(setup, Runner(setup, database, setup.artefacts))
     _beat(database, setup)
     dbos.destroy()
 
