@@ -322,7 +322,7 @@ def test_without_a_shared_place_nothing_happens(tmp_path: Path) -> None:
     assert one.ensure_take(take.id) == takes.take_folder(tmp_path, take.id)
     assert one.share(spec) == one.localise(spec) == spec
     assert one.push_input(Path("/a/b")) == "/a/b"
-    assert (one.known_takes(), artefact_tidy.drop_deleted(one), artefact_tidy.sweep(one, inputs_days=1, keep=frozenset())) == ([], [], [])
+    assert (one.known_takes(), artefact_tidy.drop_deleted(one), artefact_tidy.sweep(one, inputs_days=1, named="")) == ([], [], [])
     assert code_of(one.ensure_speaker, "bert") == "unknown_speaker"
     assert code_of(one.ensure_take, "0" * 16) == "unknown_take"
     assert code_of(one.ensure_input, f"artefact:{'0' * 64}") == "artefacts_unknown"
@@ -379,11 +379,11 @@ def test_a_push_that_fails_is_not_seen_and_what_it_left_is_removed_in_time(url: 
     monkeypatch.setattr(kind, "put", put)
     assert code_of(two.ensure_speaker, "anna") == "unknown_speaker"
     assert len(listing(one)) == 2
-    assert artefact_tidy.sweep(one, inputs_days=0, keep=frozenset()) == []
+    assert artefact_tidy.sweep(one, inputs_days=0, named="") == []
     monkeypatch.setattr(artefact_tidy, "STRAY_DAYS", -1.0)
     one.push_speaker("anna")
-    assert len(artefact_tidy.sweep(one, inputs_days=0, keep=frozenset(), dry_run=True)) == 1
-    assert len(artefact_tidy.sweep(one, inputs_days=0, keep=frozenset())) == 1
+    assert len(artefact_tidy.sweep(one, inputs_days=0, named="", dry_run=True)) == 1
+    assert len(artefact_tidy.sweep(one, inputs_days=0, named="")) == 1
     assert len(listing(one)) == 5
     two.ensure_speaker("anna")
 
@@ -596,9 +596,9 @@ def test_inputs_go_when_nobody_needs_them(shared: Path, tmp_path: Path) -> None:
     for reference in references[:2]:
         stored = shared / "inputs" / reference.removeprefix("artefact:")
         os.utime(stored, (stored.stat().st_mtime - 3 * 86400,) * 2)
-    assert artefact_tidy.sweep(one, inputs_days=0, keep=frozenset()) == []
-    gone = artefact_tidy.sweep(one, inputs_days=2, keep=frozenset(references[:1]))
+    assert artefact_tidy.sweep(one, inputs_days=0, named="") == []
+    gone = artefact_tidy.sweep(one, inputs_days=2, named=f"[{references[0]}]")
     assert gone == [f"inputs/{references[1].removeprefix('artefact:')}"]
     assert len(listing(one)) == 2
     one.push_input(tmp_path / "0.wav")  # an old one that is pushed again is young again
-    assert artefact_tidy.sweep(one, inputs_days=2, keep=frozenset()) == []
+    assert artefact_tidy.sweep(one, inputs_days=2, named="") == []

@@ -36,12 +36,12 @@ def drop_deleted(artefacts: Artefacts) -> list[str]:
     return out
 
 
-def sweep(artefacts: Artefacts, *, inputs_days: float, keep: frozenset[str], dry_run: bool = False) -> list[str]:
+def sweep(artefacts: Artefacts, *, inputs_days: float, named: str, dry_run: bool = False) -> list[str]:
     """Remove from the shared place what nobody needs; returns keys. For one machine to do now and then: the one that serves.
 
     Args:
         inputs_days: inputs that were not needed for so long are removed; 0: none.
-        keep: references (of `Artefacts.push_input`) that waiting and running jobs name.
+        named: text in which inputs (`Artefacts.push_input`) are named that must stay: the specs of waiting and running jobs.
         dry_run: only say what would be removed.
     """
     if artefacts.transfer is None:
@@ -52,7 +52,7 @@ def sweep(artefacts: Artefacts, *, inputs_days: float, keep: frozenset[str], dry
         for name in store.names(kind):
             out += [f"{kind}/{name}/{version}" for version in _strays(artefacts, f"{kind}/{name}")]
     if inputs_days:
-        unneeded = [name for name in store.names("inputs") if f"{REFERENCE}{name}" not in keep]
+        unneeded = [name for name in store.names("inputs") if f"{REFERENCE}{name}" not in named]
         out += [f"inputs/{name}" for name in unneeded if (store.age(f"inputs/{name}") or 0.0) > inputs_days * DAY]
     for kind in ("speakers", "takes"):
         folder = f"deleted/{kind}"

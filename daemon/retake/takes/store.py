@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -103,6 +104,8 @@ def find(home: Path, key: str) -> Take | None:
         return None  # damaged: it is simply rendered again
     if stored.key != key or not all(Path(path).is_file() for path in stored.take.files.model_dump().values()):
         return None
+    with contextlib.suppress(OSError):
+        (folder / RECORD).touch()  # takes that nobody asks for any more may be removed (jobs.retention)
     return stored.take.model_copy(update={"cached": True})
 
 
