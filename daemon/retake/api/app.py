@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 from collections.abc import AsyncIterator
@@ -11,12 +12,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
 
 from retake import __version__
 from retake.api import errors, events, health, jobs, metrics, tickets
 from retake.api.context import Context
 from retake.api.events import Hub
 from retake.api.security import Guard
+from retake.api.webhooks import WebhookSender
 
 PREFIX = "/v1"
 DESCRIPTION = """
@@ -33,9 +36,10 @@ TAGS = {
     "takes": "Finished clips.",
     "timelines": "Placeholders in an edit, filled.",
     "engines": "What takes are made with.",
+    "webhooks": "Who is told when a job is over.",
     "tickets": "Addresses that open without the token's header.",
 }
-RESOURCES = ("uploads", "speakers", "takes", "timelines", "engines")
+RESOURCES = ("uploads", "speakers", "takes", "timelines", "engines", "webhooks")
 
 
 def create_app(context: Context) -> FastAPI:
@@ -71,8 +75,17 @@ def create_app(context: Context) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # Takes a quarter of a second, which whoever asks first would else have everybody wait for.
+    described = asyncio.create_task(run_in_threadpool(app.openapi))
+    # Without hosts that may be told, there is nothing to tell.
+    sender = WebhookSender(app.state.context) if app.state.context.settings.server.webhook_hosts else None
+    if sender is not None:
+        sender.start()
     yield
+    if sender is not None:
+        await run_in_threadpool(sender.stop)
     app.state.hub.close()
+    await described
 
 
 def _describe_once(app: FastAPI) -> dict[str, Any]:

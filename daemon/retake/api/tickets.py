@@ -21,7 +21,7 @@ from retake.api.errors import documented
 
 LONGEST_SECONDS = 3600
 # What is shown or listened to. Everything else goes with the token.
-PATH_PATTERN = r"^/v1/(events|jobs/[0-9a-f]{1,64}/events|(takes|speakers|timelines)/[A-Za-z0-9_.-]{1,100}(/[A-Za-z0-9_.-]{1,100}){0,3})$"
+PATH_PATTERN = r"^/v1/(events|jobs/[0-9a-f]{1,64}/events|(takes|speakers|timelines)(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,4})$"
 _PATH = re.compile(PATH_PATTERN)
 _TICKET = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})")
 

@@ -1,0 +1,145 @@
+"""The HTTP interface on a real server in a thread of the test, over a home folder of its own; no workers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from retake.api.app import create_app
+from retake.api.context import Context, WorkerStatus
+from retake.domain.speaker import Consent, Speaker
+from retake.http_server import configure
+from retake.jobs.database import Database, default_url
+from retake.settings import Settings
+from retake.speakers import store
+
+TOKEN = "a-token-of-the-tests"
+
+
+@dataclass
+class Daemon:
+    """A served application. `client` sends the token, `anonymous` does not."""
+
+    app: FastAPI
+    context: Context
+    port: int
+    client: httpx.Client
+    anonymous: httpx.Client
+    workers: list[WorkerStatus] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        return self.context.database
+
+    def raw(self, request: bytes, *, seconds: float = 5.0) -> bytes:
+        """What the server answers to these bytes until it closes or is silent for a moment."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            connection.sendall(request)
+            return receive(connection, seconds)
+
+    def line(self, text: str = "We ship on Friday.", **fields: Any) -> dict[str, Any]:
+        """Submit a line of the speaker "anna"; returns the job."""
+        body = {"spec": {"kind": "line", "request": {"speaker": "anna", "text": text}}, **fields}
+        answer = self.client.post("/v1/jobs", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+
+def receive(connection: socket.socket, seconds: float = 5.0) -> bytes:
+    """All bytes until the other side closes, or is silent for a moment after it said something."""
+    received = b""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection.settimeout(0.1 if received else max(0.1, end - time.monotonic()))
+        try:
+            piece = connection.recv(65536)
+        except TimeoutError:
+            break
+        if not piece:
+            break
+        received += piece
+    return received
+
+
+def add_speaker(home: Path, name: str = "anna") -> None:
+    """A speaker's record, without anything learnt: enough for everything but rendering."""
+    now = datetime.now(UTC)
+    speaker = Speaker(
+        name=name,
+        consent=Consent(statement="I agree to be reproduced.", recorded_by="tester", recorded_at=now, reference_sha256="0" * 64),
+        created_at=now,
+        product_version="0.1.0",
+        transcript="",
+        transcript_source="none",
+        rate="25",
+        frames=500,
+        width=640,
+        height=360,
+        seconds=20.0,
+        voice_engine="embedded",
+        voice_similarity=None,
+        loudness_lufs=None,
+        lag_seconds=0.0,
+        lag_confidence=0.0,
+    )
+    with store.building(home, name) as folder:
+        store.save(folder, speaker)
+
+
+@contextmanager
+def running(home: Path, settings: Settings | None = None) -> Iterator[Daemon]:
+    """Serve the interface over `home` on a free port of the loopback."""
+    home.mkdir(parents=True, exist_ok=True)
+    database = Database(default_url(home))
+    database.create()
+    workers = [WorkerStatus("host.1", "cpu", 4242, "ready")]
+
+    def current() -> list[WorkerStatus]:
+        return workers
+
+    context = Context(home, settings or Settings(), database, TOKEN, workers=current)
+    app = create_app(context)
+    made = socket.create_server(("127.0.0.1", 0))
+    port = made.getsockname()[1]
+    server = uvicorn.Server(configure(app, None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [made]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.started
+    try:
+        base = f"http://127.0.0.1:{port}"
+        with (
+            httpx.Client(base_url=base, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10) as client,
+            httpx.Client(base_url=base, timeout=10) as anonymous,
+        ):
+            yield Daemon(app, context, port, client, anonymous, workers)
+    finally:
+        app.state.hub.close()
+        server.should_exit = True
+        thread.join(10)
+        database.close()
+        assert not thread.is_alive(), "the server did not stop"
+
+
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    """The error in an answer, which must have the one shape that all errors have."""
+    body = json.loads(answer.text)
+    assert set(body) == {"error"}, body
+    error = body["error"]
+    assert {"code", "kind", "cause", "remedy"} <= set(error) <= {"code", "kind", "cause", "remedy", "fields", "id"}, error
+    assert error["cause"] and error["remedy"]
+    return error
