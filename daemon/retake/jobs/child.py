@@ -25,8 +25,6 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 60.0  # one that lived so long was not broken
 TAIL_LINES = 20
-# Folders in which a worker writes beside the final place.
-BUILDING_PLACES = ("takes", "speakers", "results", "work", "cache", "logs/jobs")
 
 
 @dataclass(frozen=True)
@@ -137,8 +135,7 @@ class Child:
         """Remove what the dead process was writing: in the home folder, and where its job was to be delivered."""
         if self._dead_pid is None:
             return
-        folders = [self._home / name for name in BUILDING_PLACES]
-        folders += [folder for parent in ("cache/speech", "work", "results") for folder in _inside(self._home / parent)]
+        folders = steps.building_places(self._home)
         if job is not None:
             folders += [Path(name).parent if name.lower().endswith((".mp4", ".otio")) else Path(name) for name in _outputs(job)]
         for path in remove_of(self._dead_pid, folders):
@@ -175,13 +172,6 @@ class Child:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
         self._process = None
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if entry.is_dir()]
-    except OSError:
-        return []
 
 
 def _outputs(job: Job) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,6 +73,15 @@ def clean_up(home: Path, job_id: str) -> None:
     """Remove what a job that ended without success has left. Takes of its finished lines stay in the store, for the next attempt."""
     for folder in (results_folder(home, job_id), work_folder(home, job_id)):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def building_places(home: Path) -> list[Path]:
+    """Folders of the home in which a worker writes beside the final place."""
+    places = [home / name for name in ("takes", "speakers", "results", "work", "cache", "logs/jobs")]
+    for parent in ("cache/speech", "work", "results"):
+        with contextlib.suppress(OSError):
+            places += [entry for entry in (home / parent).iterdir() if entry.is_dir()]
+    return places
 
 
 def empty(folder: Path) -> None:

@@ -23,8 +23,9 @@ from pydantic import JsonValue
 
 from retake.domain.errors import Cancelled, ErrorKind, RetakeError
 from retake.domain.job import Job, JobError
-from retake.jobs import logs, running
+from retake.jobs import logs, running, steps
 from retake.jobs.database import APPLICATION, QUEUE, STEPS_VERSION, WORKFLOW, Database
+from retake.media.strays import remove_dead
 
 BEAT_SECONDS = 2.0
 # How long the worker of the same name before us may take to die; then something is wrong with it.
@@ -70,7 +71,6 @@ class Runner:
     def _work(self, job: Job) -> str:
         from dbos import error as dbos_error
 
-        from retake.jobs import steps
         from retake.jobs.reporter import Reporter
 
         reporter = Reporter(self._database, job, self._home, rounds=steps.rounds(job))
@@ -147,6 +147,7 @@ def work(setup: WorkerSetup) -> None:
         raise RetakeError(
             f"Another process works as {setup.worker}.", "End it, or restart the daemon.", kind=ErrorKind.ENVIRONMENT, code="worker_exists"
         ) from error
+    remove_dead(steps.building_places(home))  # what workers left that were killed together with their daemon
     database = Database(setup.database)
     _warm_up()
     running.interrupted(database, setup.worker)
