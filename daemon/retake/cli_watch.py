@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +17,7 @@ import typer
 
 from retake.cli_options import Debug, Quiet
 from retake.domain.errors import ErrorKind, RetakeError
-from retake.settings import WatchSettings, home, load_settings, prepare_home
+from retake.settings import Settings, WatchSettings, home, load_settings, prepare_home
 
 if TYPE_CHECKING:
     from retake.watch.work import Note
@@ -81,14 +84,32 @@ def _daemon(own: Path) -> int | None:
         return None
 
 
-def _run(own: Path, settings: object, *, render: bool, quiet: bool) -> None:
-    from retake.daemon_log import logging_to
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Details go into a file; people read what is printed. A daemon may be running, so its log is not used."""
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2, encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.setLevel(logging.INFO)
+    root.handlers[:] = [handler]
+    try:
+        yield
+    finally:
+        root.setLevel(before[0])
+        root.handlers[:] = before[1]
+        handler.close()
+
+
+def _run(own: Path, settings: Settings, *, render: bool, quiet: bool) -> None:
     from retake.jobs.database import Database, default_url
-    from retake.serve import Named, Services, passwords_in
-    from retake.settings import Settings
+    from retake.serve import Named, Services
     from retake.watch.service import WatchService
 
-    assert isinstance(settings, Settings)
     stop = threading.Event()
 
     def stop_it(number: int, frame: FrameType | None) -> None:
@@ -103,7 +124,7 @@ def _run(own: Path, settings: object, *, render: bool, quiet: bool) -> None:
             stack.callback(signal.signal, number, signal.signal(number, stop_it))
         if os.environ.get("RETAKE_DATABASE"):
             settings = settings.model_copy(update={"database": os.environ["RETAKE_DATABASE"]})
-        stack.enter_context(logging_to(own, passwords_in(settings.database)))
+        stack.enter_context(_logging_to(own / "logs" / "watch.log"))
         database = Database(settings.database or default_url(own))
         stack.callback(database.close)
         database.create()

@@ -49,6 +49,10 @@ class Delivery:
         if self._catalogue.all():
             self._note_change()
 
+    def look(self) -> None:
+        """Look at what is in `out` now, since others may put things there too. Raises OSError."""
+        self._catalogue.refresh()
+
     @property
     def timelines_due(self) -> float | None:
         """When the timeline of the folder should be written, on the clock; None if it is up to date."""

@@ -103,6 +103,8 @@ class FolderWatcher:
         self._read_some()
         self._submit_some()
         self._follow()
+        if self._settled:
+            self._delivery.look()
         for _ in range(min(_DELIVERIES_AT_ONCE, len(self._settled))):
             self._deliver(self._settled.popleft())
         self._delivery.write_timelines_if_due(idle=not self._settled)

@@ -58,7 +58,7 @@ def timeline_text(name: str, clips: Sequence[tuple[int | None, Made]]) -> str:
     """
     import opentimelineio as otio
 
-    from retake_otio.timeline import TakeMedia, build_timeline, line_clip, write_timeline
+    from retake_otio import TakeMedia, build_timeline, line_clip, write_timeline
 
     children: list[Any] = []
     position = 0
