@@ -19,6 +19,7 @@ from retake.cli_make import add_makers
 from retake.cli_serve import add_serve
 from retake.cli_speakers import add_speakers
 from retake.cli_takes import add_takes
+from retake.cli_watch import add_watch
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.settings import home, prepare_process
 
@@ -36,6 +37,7 @@ add_speakers(app)
 add_takes(app)
 add_doctor(app)
 add_serve(app)
+add_watch(app)
 
 
 @app.command()

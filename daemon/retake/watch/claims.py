@@ -14,7 +14,7 @@ from retake.media.files import atomic_text
 from retake.watch.layout import Layout
 from retake.watch.names import numbered, readable
 
-_CLAIMED = re.compile(r"(?P<stem>.*)~(?P<ms>[0-9a-f]{11})(?P<salt>[0-9a-f]{6})(?P<suffix>\.[^.~]*)", re.DOTALL)
+_CLAIMED = re.compile(r"(?P<stem>.*)~(?P<us>[0-9a-f]{13})(?P<salt>[0-9a-f]{6})(?P<suffix>\.[^.~]*)", re.DOTALL)
 _ROOM = 40  # bytes of a name that the marks of a claim and of an error file need
 _LONGEST = 255
 
@@ -24,12 +24,12 @@ class Claimed:
     """A file in `processing`.
 
     name: as it was dropped.
-    since_ms: when it was claimed, milliseconds since 1970.
+    since_us: when it was claimed, microseconds since 1970.
     """
 
     path: Path
     name: str
-    since_ms: int
+    since_us: int
 
     @property
     def shown(self) -> str:
@@ -46,8 +46,8 @@ def claim(layout: Layout, name: str) -> Claimed | None:
     stem = os.fsencode(path.stem)
     longest = _LONGEST - _ROOM - len(os.fsencode(path.suffix))
     short = os.fsdecode(stem[:longest]) if len(stem) <= longest else stem[:longest].decode(errors="ignore")
-    now = int(time.time() * 1000)
-    target = layout.processing / f"{short}~{now:011x}{secrets.token_hex(3)}{path.suffix}"
+    now = time.time_ns() // 1000
+    target = layout.processing / f"{short}~{now:013x}{secrets.token_hex(3)}{path.suffix}"
     try:
         (layout.root / name).rename(target)
     except (FileNotFoundError, PermissionError):  # taken by somebody else, or on Windows still open
@@ -61,7 +61,7 @@ def claimed_before(layout: Layout) -> list[Claimed]:
     for entry in os.scandir(layout.processing):
         match = _CLAIMED.fullmatch(entry.name)
         if match is not None and entry.is_file(follow_symlinks=False):
-            out.append(Claimed(Path(entry.path), match["stem"] + match["suffix"], int(match["ms"], 16)))
+            out.append(Claimed(Path(entry.path), match["stem"] + match["suffix"], int(match["us"], 16)))
     return sorted(out, key=_by_claim)
 
 
@@ -101,4 +101,4 @@ def _put(claimed: Claimed, folder: Path, explanation: str | None = None) -> Path
 
 
 def _by_claim(claimed: Claimed) -> tuple[int, str]:
-    return claimed.since_ms, readable(claimed.name)
+    return claimed.since_us, readable(claimed.name)

@@ -118,7 +118,7 @@ class Intake:
         """A job that was over without a result when its file was dropped is put into the queue again."""
         if job.state not in {JobState.FAILED, JobState.CANCELLED} or job.finished_at is None:
             return job
-        if job.finished_at.timestamp() * 1000 >= claimed.since_ms:
+        if job.finished_at.timestamp() * 1e6 >= claimed.since_us:
             return job
         try:
             return queue.retry(self._database, job.id)
