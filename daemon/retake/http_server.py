@@ -29,7 +29,7 @@ HEADER_SECONDS = 10.0  # within which they must have arrived
 STALL_SECONDS = 60.0  # without a byte of a body that is being sent
 KEEP_ALIVE_SECONDS = 30
 CONNECTIONS = 512  # at once; what comes on top is answered with 503
-GRACE_SECONDS = 2  # for answers that are under way when the daemon is stopped
+GRACE_SECONDS = 1  # for answers that are under way when the daemon is stopped
 STREAMS = "/events"  # ends the address of answers that never end by themselves
 
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}  # Windows answers "access denied" for a port that another program holds for itself
@@ -114,7 +114,15 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             if isinstance(connection, H11Protocol) and connection.scope is not None and connection.scope["path"].endswith(STREAMS):
                 connection.transport.close()
+        # Who has not finished by then gets a broken connection, which routes know; uvicorn itself would cancel them, which ends in tracebacks.
+        late = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abort_all)
         await super().shutdown(sockets=sockets)
+        late.cancel()
+
+    def _abort_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, H11Protocol):
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -146,7 +154,7 @@ def configure(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
         limit_concurrency=CONNECTIONS,
         backlog=128,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS + 1,
         h11_max_incomplete_event_size=HEADER_BYTES,
         ssl_context_factory=given_context if context is not None else None,
     )
