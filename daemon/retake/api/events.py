@@ -229,16 +229,18 @@ async def _disconnected(receive: Receive) -> None:
 
 async def _pieces(database: Database, subscriber: Subscriber, last: int | None) -> AsyncGenerator[bytes]:
     """What a subscriber gets: what it missed, then what happens; for one job, until the job is over."""
-    job_id = subscriber.job_id
+    job_id, known = subscriber.job_id, last or 0
     yield f"retry: {RETRY_MS}\n\n".encode()
     if last is None:
         if job_id is not None:
-            packed, over = await run_in_threadpool(_snapshot, database, job_id, subscriber.position)
-            yield packed
+            packed, over = await run_in_threadpool(_snapshot, database, job_id)
+            yield packed.bytes
             if over:
                 return
+            known = packed.id
     elif await run_in_threadpool(_missing, database, last):
         reset = {"reason": "events after the last one you saw are not kept any more: read the state anew"}
+        known = subscriber.position  # ids may have begun anew
         yield pack(subscriber.position, "reset", job_id, now_ms(), reset).bytes
     else:
         cursor = last
@@ -255,7 +257,7 @@ async def _pieces(database: Database, subscriber: Subscriber, last: int | None) 
         rest = await run_in_threadpool(packed_since, database, max(last, subscriber.position), None, job_id)
         yield b"".join(event.bytes for event in rest)
         return
-    async for piece in _live(database, subscriber, last or 0):
+    async for piece in _live(database, subscriber, known):
         yield piece
 
 
@@ -275,9 +277,11 @@ async def _live(database: Database, subscriber: Subscriber, last: int) -> AsyncG
             return
 
 
-def _snapshot(database: Database, job_id: str, position: int) -> tuple[bytes, bool]:
+def _snapshot(database: Database, job_id: str) -> tuple[Packed, bool]:
+    """The job as an event, and whether it is over. The job is at least as new as the id says: something may be told twice, nothing is missed."""
+    newest = event_log.newest(database)
     job = records.get(database, job_id)
-    return pack(position, f"job.{job.state.value}", job.id, now_ms(), public(job)).bytes, job.state.over
+    return pack(newest, f"job.{job.state.value}", job.id, now_ms(), public(job)), job.state.over
 
 
 def _missing(database: Database, last: int) -> bool:
