@@ -178,7 +178,7 @@ def test_a_job_that_is_forgotten_ends_its_stream(daemon: Daemon) -> None:
         next(seen)
         queue.cancel(daemon.database, job["id"])
         queue.forget(daemon.database, job["id"])
-        assert [event.type for event in seen][0] == "job.cancelled"
+        assert "job.cancelled" in {event.type for event in seen}  # and it ends
 
 
 def test_unknown_jobs_and_ids(daemon: Daemon) -> None:
