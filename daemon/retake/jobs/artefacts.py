@@ -10,6 +10,7 @@ needs something fetches it into a folder beside its place, checks every size and
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -248,7 +249,7 @@ class Artefacts:
         target = self.home / "inputs" / name
         with self._lock(f"input-{match['sha']}"):
             if target.is_file():
-                target.touch()  # says when it was needed last
+                os.utime(target)  # says when it was needed last
                 return target
             size = patiently(lambda: transfer.store.size(f"inputs/{name}"))
             if size is None:

@@ -173,11 +173,11 @@ class Keeper:
                     ids = list(connection.execute(gone).scalars())
                     for job_id in ids:
                         tell(database, connection, "job.forgotten", job_id=job_id, data={"id": job_id})
+            swept.jobs += len(ids)
             for job_id in ids:
                 retention_files.job_files(self._home, job_id, remover)
-                if not remover.dry_run:
-                    self._artefacts.delete_results(job_id)
-            swept.jobs += len(ids)
+            for job_id in () if remover.dry_run else ids:
+                self._artefacts.delete_results(job_id)
             if remover.dry_run or not ids:
                 return
 

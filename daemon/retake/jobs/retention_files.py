@@ -78,15 +78,20 @@ def size_of(folder: Path) -> int:
 
 
 def age_of(path: Path, now: float) -> float:
-    """Seconds since `path`, or the newest file below it, was written; 0 for what is not there."""
+    """Seconds since a file, or the newest file below a folder, was written (of a folder without files: since it was made); 0 for what is not there."""
     newest = 0.0
-    with contextlib.suppress(OSError):
-        newest = path.stat(follow_symlinks=False).st_mtime
     for parent, _, names in os.walk(path):
         for name in names:
-            with contextlib.suppress(OSError):
-                newest = max(newest, Path(parent, name).stat(follow_symlinks=False).st_mtime)
+            newest = max(newest, _written(Path(parent, name)))
+    newest = newest or _written(path)
     return max(0.0, now - newest) if newest else 0.0
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat(follow_symlinks=False).st_mtime
+    except OSError:
+        return 0.0
 
 
 def uploads(home: Path, days: float, named: str, remover: Remover) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class SpeechCache:
             record = json.loads(meta.read_text("utf-8"))
             samples = load_file(sound)["samples"]
             timing = timing_from_json(record["timing"])
-            meta.touch()  # lines used longest ago are removed first (jobs.retention)
+            os.utime(meta)  # lines used longest ago are removed first (jobs.retention)
             return Speech(samples.astype(np.float32), int(record["rate"]), timing, str(record["engine"]))
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ def find(home: Path, key: str) -> Take | None:
     if stored.key != key or not all(Path(path).is_file() for path in stored.take.files.model_dump().values()):
         return None
     with contextlib.suppress(OSError):
-        (folder / RECORD).touch()  # takes that nobody asks for any more may be removed (jobs.retention)
+        os.utime(folder / RECORD)  # takes that nobody asks for any more may be removed (jobs.retention)
     return stored.take.model_copy(update={"cached": True})
 
 
