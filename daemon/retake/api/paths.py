@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from retake.api.context import Context
+from retake.api.shared import artefacts_of
 from retake.api.upload_store import Upload, upload_path
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.job import EnrolSpec, JobSpec, LineSpec, ScriptSpec
@@ -76,16 +77,13 @@ def resolve_output(context: Context, value: str, *, folder: bool = False) -> Pat
 
 
 def resolve_spec(context: Context, spec: JobSpec) -> JobSpec:
-    """The job with all files that it names resolved; raises RetakeError as `resolve_input` and `resolve_output`."""
-    if isinstance(spec, EnrolSpec):
-        return spec.model_copy(update={"reference": str(resolve_input(context, spec.reference, kind="media"))})
-    if isinstance(spec, LineSpec):
-        return spec.model_copy(update={"request": _resolve_request(context, spec.request), "output": _output(context, spec.output)})
-    if isinstance(spec, ScriptSpec):
-        requests = [_resolve_request(context, request) for request in spec.requests]
-        return spec.model_copy(update={"requests": requests, "output_folder": _output(context, spec.output_folder, folder=True)})
-    timeline = str(resolve_input(context, spec.timeline, kind="timeline"))
-    return spec.model_copy(update={"timeline": timeline, "output": _output(context, spec.output)})
+    """The job with all files that it names resolved, and shared where several machines work on jobs.
+
+    Raises RetakeError as `resolve_input` and `resolve_output`.
+    """
+    resolved = _resolve_spec(context, spec)
+    shared = artefacts_of(context)
+    return resolved if shared is None else shared.share(resolved)
 
 
 def open_regular(path: Path, folder: Path) -> BinaryIO:
@@ -166,13 +164,25 @@ def _inside(context: Context, value: str) -> Path:
 
 
 def _uploaded(context: Context, value: str, kind: str | None) -> Path:
-    path, upload = upload_path(context.home, value.removeprefix(UPLOAD)), None
+    path = upload_path(context.home, value.removeprefix(UPLOAD))
     if kind is not None:
         upload = Upload.load(context.home, value.removeprefix(UPLOAD))
         if upload.kind != kind:
             wanted = {"media": "a video or sound file", "timeline": "an OpenTimelineIO timeline"}.get(kind, "a text")
             raise RetakeError(f"The upload '{upload.name}' is not {wanted}.", "Name another upload.", code="wrong_upload")
     return path
+
+
+def _resolve_spec(context: Context, spec: JobSpec) -> JobSpec:
+    if isinstance(spec, EnrolSpec):
+        return spec.model_copy(update={"reference": str(resolve_input(context, spec.reference, kind="media"))})
+    if isinstance(spec, LineSpec):
+        return spec.model_copy(update={"request": _resolve_request(context, spec.request), "output": _output(context, spec.output)})
+    if isinstance(spec, ScriptSpec):
+        requests = [_resolve_request(context, request) for request in spec.requests]
+        return spec.model_copy(update={"requests": requests, "output_folder": _output(context, spec.output_folder, folder=True)})
+    timeline = str(resolve_input(context, spec.timeline, kind="timeline"))
+    return spec.model_copy(update={"timeline": timeline, "output": _output(context, spec.output)})
 
 
 def _resolve_request(context: Context, request: TakeRequest) -> TakeRequest:

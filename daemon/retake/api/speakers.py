@@ -164,8 +164,8 @@ def list_speakers(context: InContext) -> SpeakerList:
 @router.get("/{name}", responses=documented("unknown_speaker"), response_model=SpeakerView)
 def get_speaker(context: InContext, name: SpeakerName) -> SpeakerView:
     """A speaker: the consent, what was learnt, the figures of the reference and what could be better."""
+    folder = _folder(context, name)
     speaker = store.load(context.home, name)
-    folder = store.speaker_folder(context.home, name)
     poster = next((file for file in _POSTERS if (folder / file).is_file()), None)
     return SpeakerView(
         speaker=speaker,
@@ -189,7 +189,7 @@ def report(context: InContext, name: SpeakerName) -> Response:
 @router.get("/{name}/poster", responses=_answers("image/png", "no_poster"), response_class=Response)
 def poster(context: InContext, name: SpeakerName) -> Response:
     """A picture of the speaker."""
-    folder = store.require(context.home, name)
+    folder = _folder(context, name)
     for file, kind in _POSTERS.items():
         if (folder / file).is_file():
             return _file(context, name, file, kind, {})
@@ -204,7 +204,7 @@ def delete(
 
     Jobs for this speaker are cancelled. Takes stay unless `takes` is true; copies that were delivered to other folders always stay.
     """
-    store.require(context.home, name)
+    _folder(context, name)
     cancelled, running = _cancel_jobs(context, name)
     notes = [f"The job {job_id} is still stopping." for job_id in running]
     shared = artefacts_of(context)
@@ -233,6 +233,12 @@ def refuse_without_consent(statement: str) -> None:
         )
 
 
+def _folder(context: Context, name: str) -> Path:
+    """The speaker's folder, fetched from where machines share speakers if it is not here. Raises RetakeError (unknown_speaker)."""
+    shared = artefacts_of(context)
+    return store.require(context.home, name) if shared is None else shared.ensure_speaker(name)
+
+
 def _summary(home: Path, name: str) -> SpeakerSummary:
     try:
         speaker = store.load(home, name)
@@ -253,7 +259,7 @@ def _summary(home: Path, name: str) -> SpeakerSummary:
 
 
 def _file(context: Context, name: str, file: str, kind: str, headers: dict[str, str]) -> Response:
-    folder = store.require(context.home, name)
+    folder = _folder(context, name)
     opened = open_regular(folder / file, folder)
     fingerprint = store.load(context.home, name).fingerprint
     return OpenFile(opened, etag=f"{fingerprint[:32]}-{file}", media_type=kind, name=f"{name}-{file}", headers=headers)
