@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
 from retake import __version__
-from retake.api import errors, events, health, jobs, metrics, tickets
+from retake.api import engines, errors, events, health, jobs, metrics, speakers, takes, tickets, timelines, uploads, webhooks
 from retake.api.context import Context
 from retake.api.events import Hub
 from retake.api.security import Guard
@@ -37,9 +35,9 @@ TAGS = {
     "timelines": "Placeholders in an edit, filled.",
     "engines": "What takes are made with.",
     "webhooks": "Who is told when a job is over.",
+    "webhooks": "Who is told when a job is over.",
     "tickets": "Addresses that open without the token's header.",
 }
-RESOURCES = ("uploads", "speakers", "takes", "timelines", "engines", "webhooks")
 
 
 def create_app(context: Context) -> FastAPI:
@@ -62,11 +60,8 @@ def create_app(context: Context) -> FastAPI:
     app.state.hub = hub
     app.state.metrics = metrics.Metrics(context, hub)
     errors.install(app)
-    for router in (health.router, metrics.router, tickets.router, events.router, jobs.router):
-        app.include_router(router, prefix=PREFIX)
-    for name in RESOURCES:
-        if importlib.util.find_spec(f"retake.api.{name}") is not None:
-            app.include_router(importlib.import_module(f"retake.api.{name}").router, prefix=PREFIX)
+    for part in (health, metrics, tickets, events, jobs, uploads, speakers, takes, timelines, engines, webhooks):
+        app.include_router(part.router, prefix=PREFIX)
     app.openapi = partial(_describe_once, app)
     app.add_middleware(Guard, context=context)
     app.add_middleware(metrics.Measured, metrics=app.state.metrics)

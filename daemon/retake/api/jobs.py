@@ -12,6 +12,7 @@ from retake.api import models, precheck
 from retake.api.context import Context, InContext
 from retake.api.errors import documented
 from retake.api.paths import resolve_spec
+from retake.api.webhook_target import check_address
 from retake.domain.errors import RetakeError
 from retake.domain.job import Job, JobState, Priority
 from retake.jobs import queue, records
@@ -165,8 +166,6 @@ def forget_job(context: InContext, job_id: JobId) -> Response:
 def _submission(context: Context, request: models.JobRequest, key: str | None, client: str | None) -> Submission:
     """The checked job; raises RetakeError for everything that can be told before it is begun."""
     if request.webhook is not None:
-        from retake.api.webhooks import check_address
-
         check_address(context, request.webhook)
     if key is None or not _known(context, key):
         # What was asked for before is answered as before, also where it could not be asked for any more (the speaker is enrolled by now).
