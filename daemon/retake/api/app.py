@@ -35,7 +35,6 @@ TAGS = {
     "timelines": "Placeholders in an edit, filled.",
     "engines": "What takes are made with.",
     "webhooks": "Who is told when a job is over.",
-    "webhooks": "Who is told when a job is over.",
     "tickets": "Addresses that open without the token's header.",
 }
 
