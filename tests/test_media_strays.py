@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from retake.media.files import atomic_text
 from retake.media.folders import new_folder
 from retake.media.strays import remove_dead, remove_of
 
@@ -42,7 +41,7 @@ def test_strays_of_one_process(tmp_path: Path, killed: int) -> None:
 
 
 def test_strays_of_all_dead_processes_but_not_of_the_living(tmp_path: Path, killed: int) -> None:
-    atomic_text(tmp_path / "good.txt", "kept")
+    (tmp_path / "good.txt").write_text("kept")
     with new_folder(tmp_path / "mine"):
         assert len(remove_dead([tmp_path])) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.txt", "mine"]
