@@ -131,9 +131,7 @@ def measure(options: argparse.Namespace, home: Path, daemon: psutil.Process) -> 
         print(f"| {name} | {1000 * ordered[int(place * (len(ordered) - 1))]:.1f} |")
     print(f"| max | {1000 * ordered[-1]:.1f} |")
     slow = statistics.median(b / a for a, b in zip(alone, loaded, strict=True))
-    print(
-        f"\nrender alone {', '.join(f'{s:.2f}' for s in alone)} s; under load {', '.join(f'{s:.2f}' for s in loaded)} s: {slow:.3f} x (median of pairs)"
-    )
+    print(f"\nrender alone {listed(alone)} s; under load {listed(loaded)} s: {slow:.3f} x (median of pairs)")
     print(f"processor time: daemon {served:.1f} s, load itself {heard.cpu:.1f} s, in {options.seconds:.0f} s")
 
 
