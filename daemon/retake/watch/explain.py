@@ -28,15 +28,14 @@ def explanation(name: str, failures: list[Failure], clips: int) -> str:
     """
     parts: list[str] = []
     made = clips - len(failures)
-    if clips == 0:
-        parts.append(f"{name} was not rendered.")
-    elif made > 0:
-        parts.append(f"{len(failures)} of {clips} clips of {name} were not rendered. The other {made} are in the folder 'out'.")
+    if made > 0:
+        others = "The other one is" if made == 1 else f"The other {made} are"
+        parts.append(f"{len(failures)} of {clips} clips of {name} were not rendered. {others} in the folder 'out'.")
     else:
         parts.append(f"{name} was not rendered.")
     parts.extend(_paragraph(failure) for failure in failures)
     again = "Then put the file into the folder again."
-    parts.append(f"{again} What has not changed is not rendered a second time." if made > 0 and clips else again)
+    parts.append(f"{again} What has not changed is not rendered a second time." if made > 0 else again)
     return "\n\n".join(parts) + "\n"
 
 
