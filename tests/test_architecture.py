@@ -17,6 +17,7 @@ CLIENT = ROOT / "plugins" / "client" / "retake_client"
 # What each package or module of `retake` may import from `retake`, besides itself. Modules at the top are named alone.
 STAGES = frozenset({"speech", "motion", "face", "script"})
 BASE = frozenset({"domain", "media", "engines", "settings"})
+RENDERING = BASE | STAGES | {"takes", "speakers", "pipeline", "fill"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "domain": frozenset(),
     "settings": frozenset({"domain", "media"}),
@@ -30,10 +31,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "speakers": BASE | STAGES | {"takes"},
     "pipeline": BASE | STAGES | {"takes", "speakers"},
     "fill": BASE | STAGES | {"takes", "speakers", "pipeline"},
+    "pace": BASE,
+    "jobs": RENDERING | {"pace"},
+    "api": RENDERING | {"jobs"},
+    "watch": RENDERING | {"jobs"},
 }
-COMMANDS = frozenset({"cli", "console", "pace", "demo", "doctor", "__main__"})
+COMMANDS = frozenset({"cli", "console", "demo", "doctor", "__main__"})
 DAEMON_PROCESS = frozenset({"serve", "http_server", "daemon_log", "connection", "stopping", "service"})
-TOP = COMMANDS | DAEMON_PROCESS | {"jobs", "api", "watch", "web"}  # may import everything
+TOP = COMMANDS | DAEMON_PROCESS  # may import everything
 # Points of a mouth shape and the space they live in are geometry that motion shares with face.
 SHARED = frozenset({"retake.face.canonical"})
 LONGEST_FILE = 400
