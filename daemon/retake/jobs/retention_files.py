@@ -78,7 +78,7 @@ def size_of(folder: Path) -> int:
 
 
 def age_of(path: Path, now: float) -> float:
-    """Seconds since a file, or the newest file below a folder, was written (of a folder without files: since it was made); 0 for what is not there."""
+    """Seconds since a file, or the newest file below a folder, was written; of a folder without files, since it was made. 0: it is not there."""
     newest = 0.0
     for parent, _, names in os.walk(path):
         for name in names:
