@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,9 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread gets signals
+            return
         wanted = [signal.SIGINT, signal.SIGTERM]
         wanted.append(signal.SIGBREAK if sys.platform == "win32" else signal.SIGHUP)
         before = {number: signal.signal(number, self.handle_exit) for number in wanted}

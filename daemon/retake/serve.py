@@ -192,29 +192,21 @@ class _Daemon:
 
 def services_of(home: Path, database: Database, settings: Settings) -> tuple[list[Named], Callable[[], list[Any]]]:
     """What runs beside the HTTP server, in the order in which it is started, and how to ask for the state of the workers."""
-    from importlib.util import find_spec
-
+    from retake.jobs.retention import Keeper
     from retake.jobs.supervisor import Supervisor
+    from retake.watch.service import WatchService
 
     supervisor = Supervisor(home, database, settings)
-    services = [Named("workers", supervisor, essential=True)]
-    if find_spec("retake.watch") and find_spec("retake.watch.service"):
-        from retake.watch.service import WatchService
-
-        services.append(Named("watch folders", WatchService(home, database, settings)))
-    if find_spec("retake.jobs.retention"):
-        from retake.jobs.retention import Keeper
-
-        services.append(Named("retention", Keeper(home, database, settings)))
+    services = [
+        Named("workers", supervisor, essential=True),
+        Named("watch folders", WatchService(home, database, settings)),
+        Named("retention", Keeper(home, database, settings)),
+    ]
     return services, supervisor.status
 
 
 def services_of_context(context: Context) -> list[Named]:
     """Services that need what the routes need."""
-    from importlib.util import find_spec
-
-    if not find_spec("retake.api.webhooks"):
-        return []
     from retake.api.webhooks import WebhookSender
 
     return [Named("webhooks", WebhookSender(context))]
@@ -234,6 +226,7 @@ def add_shutdown(app: FastAPI, stop: Callable[[], None]) -> None:
 def run_workers(home: Path, settings: Settings, *, say: Callable[[str], None] = print) -> int:
     """Workers without HTTP, for further machines: run until SIGINT or SIGTERM; returns the exit code. Raises RetakeError."""
     from retake.jobs.database import Database, default_url, hidden
+    from retake.jobs.retention import Keeper
     from retake.jobs.supervisor import Supervisor
 
     prepare_home(home)
@@ -249,7 +242,11 @@ def run_workers(home: Path, settings: Settings, *, say: Callable[[str], None] = 
         database = Database(settings.database or default_url(home))
         stack.callback(database.close)
         database.create()
-        services = Services([Named("workers", Supervisor(home, database, settings), essential=True)], give_up=stop.set)
+        beside = [
+            Named("workers", Supervisor(home, database, settings), essential=True),
+            Named("retention", Keeper(home, database, settings, serves=False)),
+        ]
+        services = Services(beside, give_up=stop.set)
         say(f"Retake {__version__}: workers for {hidden(database.url)} (process {os.getpid()}). Ctrl-C ends them.")
         services.start()
         while not stop.wait(0.5):  # waiting without an end would not notice signals on Windows

@@ -15,7 +15,7 @@ from . import transfers
 from .connection import Connection
 from .errors import ClientError, TimedOut, VersionMismatch
 from .events import Event, follow
-from .transport import ANSWER_SECONDS, API, Transport
+from .transport import ANSWER_SECONDS, API, Transport, as_json
 
 OVER = ("succeeded", "failed", "cancelled")
 PRIORITIES = ("interactive", "batch", "background")
@@ -104,9 +104,19 @@ class Client:
     def speaker(self, name: str) -> dict[str, Any]:
         return self.transport.call("GET", f"/v1/speakers/{_part(name)}")
 
-    def delete_speaker(self, name: str) -> None:
-        """Delete a speaker and everything learnt from the reference."""
-        self.transport.call("DELETE", f"/v1/speakers/{_part(name)}")
+    def delete_speaker(self, name: str, *, takes: bool = False) -> dict[str, Any]:
+        """Delete a speaker and everything learnt from the reference, and with `takes` the takes; returns what was deleted and what is left."""
+        return self.transport.call("DELETE", f"/v1/speakers/{_part(name)}{'?takes=true' if takes else ''}")
+
+    def enrol(self, name: str, reference: str, *, consent: str, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """Ask for a speaker to be learnt; returns the job.
+
+        Args:
+            reference: of an upload ("upload:ID"), or a path in one of the daemon's roots.
+            consent: the person's statement that they agree.
+            more: transcript, replace, max_seconds, recorded_by, priority, label, webhook.
+        """
+        return self._ask_once("/v1/speakers", {"name": name, "reference": reference, "consent": consent, **more}, key)
 
     # Files
 
@@ -215,25 +225,23 @@ class Client:
             told: gets the job's progress as it goes on.
             stop: set by another thread to give up waiting; the job as it is then is returned.
         """
-        ended = stop or threading.Event()
-        timer = threading.Timer(seconds, ended.set) if seconds is not None else None
-        deadline = None if seconds is None else time.monotonic() + seconds
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
+        ended = _Deadline(stop, seconds)
         try:
-            for event in self.events(job=id_, last="0", stop=ended, until=_is_over):
-                if told is not None and event.type == "job.progress":
-                    told(event.data.get("progress", {}))
+            while True:
+                for event in self.events(job=id_, stop=ended.event, until=_tells_an_end):
+                    if told is not None and event.type == "job.progress":
+                        told(event.data.get("progress", {}))
+                job = self.reconnect().call("GET", f"/v1/jobs/{_part(id_)}")
+                if job["state"] in OVER or (stop is not None and stop.is_set()):
+                    return job
+                if ended.event.is_set():
+                    raise TimedOut(
+                        f"The job is {job['state']} after {seconds or 0:.0f} s.",
+                        "Wait longer, or look at it with 'retake jobs show'.",
+                        code="timed_out",
+                    )
         finally:
-            if timer is not None:
-                timer.cancel()
-        job = self.reconnect().call("GET", f"/v1/jobs/{_part(id_)}")
-        if job["state"] not in OVER and deadline is not None and time.monotonic() >= deadline:
-            raise TimedOut(
-                f"The job is {job['state']} after {seconds:.0f} s.", "Wait longer, or look at it with 'retake jobs show'.", code="timed_out"
-            )
-        return job
+            ended.forget()
 
     def events(
         self,
@@ -271,9 +279,48 @@ class Client:
 
         Args:
             part: "media", "poster", "captions", "report" or "timeline".
-            sha256: of the file, if known (a take's "sha256" is that of its media).
+            sha256: of the file, if known; that of the media is asked for.
         """
+        if part == "media" and not sha256:
+            sha256 = str(self.take(id_)["sha256"])
         return transfers.download(self.transport, f"/v1/takes/{_part(id_)}/{_part(part)}", target, sha256=sha256, told=told, stop=stop)
+
+    def delete_take(self, id_: str) -> None:
+        """Delete a take from the daemon's store; copies that were delivered elsewhere stay."""
+        self.transport.call("DELETE", f"/v1/takes/{_part(id_)}")
+
+    def ticket(self, path: str, *, seconds: int = 600) -> str:
+        """An address that a player or browser may open for a while without the token, for instance of "/v1/takes/ID/media"."""
+        answer = self.transport.call("POST", "/v1/tickets", content={"path": path, "seconds": seconds})
+        return self.connection.address.rstrip("/") + answer["url"]
+
+    # Timelines
+
+    def fill_timeline(
+        self,
+        timeline: str | os.PathLike[str] | Mapping[str, Any],
+        *,
+        speaker: str | None = None,
+        seed: int = 0,
+        priority: str = "interactive",
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """Have the placeholders of a timeline filled; returns the job.
+
+        Args:
+            timeline: an .otio file of this machine (its content is sent), or its content as JSON.
+            speaker: for placeholders that name none.
+        """
+        content = timeline if isinstance(timeline, Mapping) else as_json(Path(timeline).read_bytes())
+        given = {"speaker": speaker, "seed": str(seed), "priority": priority}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return self._ask_once(f"/v1/timelines?{query}", content, key)
+
+    def filled_timeline(self, job: str) -> dict[str, Any] | None:
+        """The filled timeline of a job that `fill_timeline` returned; None while it waits or runs. Raises Conflict if it was not filled."""
+        with self.transport.open("GET", f"/v1/timelines/{_part(job)}") as answer:
+            content = as_json(answer.read_all())
+        return content if answer.status == 200 else None
 
     # Anything else
 
@@ -310,5 +357,27 @@ def _part(text: str) -> str:
     return quoted.replace(".", "%2E") if set(text) <= {"."} else quoted
 
 
-def _is_over(event: Event) -> bool:
-    return event.type in {f"job.{state}" for state in OVER}
+def _tells_an_end(event: Event) -> bool:
+    """Whether it is time to look at the job itself: it is over, or something was missed."""
+    return event.type in {"reset", "job.forgotten", *(f"job.{state}" for state in OVER)}
+
+
+class _Deadline:
+    """An event that is set when the caller's is, or when time is up."""
+
+    def __init__(self, stop: threading.Event | None, seconds: float | None) -> None:
+        self.event = threading.Event()
+        self._stop = stop
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self._done = threading.Event()
+        if stop is not None or seconds is not None:
+            threading.Thread(target=self._watch, name="retake wait", daemon=True).start()
+
+    def forget(self) -> None:
+        self._done.set()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.1):
+            if (self._stop is not None and self._stop.is_set()) or (self._end is not None and time.monotonic() >= self._end):
+                self.event.set()
+                return

@@ -66,7 +66,9 @@ def follow(
     until: Callable[[Event], bool] | None = None,
     on_state: Callable[[ClientError | None], None] | None = None,
 ) -> Iterator[Event]:
-    """Yield events for ever, or until `stop` is set or `until` says that an event was the last one; reconnects by itself.
+    """Yield events for ever, or until `stop` is set, `until` says that an event was the last one, or the daemon that there is nothing to come.
+
+    Reconnects by itself. After a break that may have hidden something an event of type "reset" comes: read the state anew then.
 
     Args:
         transport: gives the way to the daemon, which may have moved since the last time; may raise NoDaemon.
@@ -77,14 +79,20 @@ def follow(
     """
     stop = stop or threading.Event()
     wait = FIRST_WAIT
+    broken = False
     while not stop.is_set():
         try:
             headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
             if last is not None:
                 headers["Last-Event-ID"] = last
             with transport().open("GET", path, headers=headers, timeout=SILENCE_SECONDS) as answer, _abort_when(stop, answer):
+                if answer.status == 204:
+                    return
                 if on_state is not None:
                     on_state(None)
+                if broken and last is None:
+                    yield Event("", "reset", {"reason": "the connection broke before anything was seen"})
+                broken = True
                 for event in parse(_lines(answer.read_line, stop)):
                     wait = FIRST_WAIT
                     last = event.id or last
