@@ -99,11 +99,10 @@ def open_regular(path: Path, folder: Path) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, RuntimeError, ValueError) as error:
         raise missing from error
-    file = os.fdopen(handle, "rb")
     if not stat.S_ISREG(os.fstat(handle).st_mode) or path.is_symlink():
-        file.close()
+        os.close(handle)
         raise missing
-    return file
+    return os.fdopen(handle, "rb")
 
 
 def refused(value: str) -> RetakeError:
