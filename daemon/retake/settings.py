@@ -205,9 +205,13 @@ def quiet_environment(folder: Path) -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "cache" / "matplotlib"))
 
 
-def prepare_process(folder: Path) -> Settings:
-    """Set this process up for work with the home folder `folder`: settings, threads, environment."""
+def prepare_process(folder: Path, *, threads: int = 0) -> Settings:
+    """Set this process up for work with the home folder `folder`: settings, threads (0: as the settings say), environment."""
+    from retake.media.limits import MediaLimits, use_limits
+
     settings = load_settings(folder)
+    limits = settings.limits
+    use_limits(MediaLimits(seconds=limits.media_seconds, pixels=limits.media_pixels, decode_seconds=limits.decode_seconds))
     quiet_environment(folder)
-    use_cores(settings.threads)
+    use_cores(threads or settings.threads)
     return settings

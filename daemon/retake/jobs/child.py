@@ -65,14 +65,12 @@ class Child:
     """A place for a worker, and the process that fills it now.
 
     Args:
-        worker: the worker's name in the database, the same for all processes that fill this place.
+        setup: what each process that fills it is told; the worker's name is the same for all of them.
     """
 
-    def __init__(
-        self, home: Path, database_url: str, worker: str, device: str, *, artefacts: str = "", clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._home = home
-        self._setup = WorkerSetup(str(home), database_url, worker, device, artefacts)
+    def __init__(self, setup: WorkerSetup, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._home = Path(setup.home)
+        self._setup = setup
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._dead_pid: int | None = None
@@ -153,7 +151,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=descriptor,
                 stderr=descriptor,
-                env={**os.environ, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", **devices.environment(self.device)},
+                env={**os.environ, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", **devices.environment(self.device, self._setup.threads)},
                 start_new_session=sys.platform != "win32",  # Ctrl-C in the daemon's terminal is the daemon's affair
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )

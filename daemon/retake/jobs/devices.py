@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 
+from retake.settings import THREAD_VARIABLES
+
 _ASK_SECONDS = 5.0
 
 
@@ -34,10 +36,11 @@ def gpus() -> int:
     return sum(line.startswith("GPU ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else 0
 
 
-def environment(device: str) -> dict[str, str]:
-    """Variables that bind a process to `device`."""
-    if not device.startswith("cuda:"):
-        return {}
-    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    number = int(device.split(":")[1])
-    return {"CUDA_VISIBLE_DEVICES": visible[number] if number < len(visible) else str(number)}
+def environment(device: str, threads: int = 0) -> dict[str, str]:
+    """Variables that bind a process to `device`, and to so many threads (0: as it inherits)."""
+    out = {name: str(threads) for name in THREAD_VARIABLES} if threads else {}
+    if device.startswith("cuda:"):
+        visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+        number = int(device.split(":")[1])
+        out["CUDA_VISIBLE_DEVICES"] = visible[number] if number < len(visible) else str(number)
+    return out

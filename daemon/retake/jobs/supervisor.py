@@ -22,7 +22,8 @@ from retake.jobs.database import POLL_SECONDS, QUEUE, Database
 from retake.jobs.devices import devices
 from retake.jobs.recovery import Recovery
 from retake.jobs.tables import jobs
-from retake.settings import Settings
+from retake.jobs.worker import WorkerSetup
+from retake.settings import Settings, available_cores
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,12 @@ class Supervisor:
         place = self._take_place()
         self._database.client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
         prefix = f"{machine_id(self._home)}-{place}"
-        for number, device in enumerate(devices(self._settings.workers)):
-            name, shared = f"{prefix}-{number}", self._settings.artefacts
-            self._children.append(Child(self._home, self._database.url, name, device, artefacts=shared, clock=self._clock))
+        found = devices(self._settings.workers)
+        # Workers that share the processor divide its cores: more threads than cores only get into each other's way.
+        threads = max(1, available_cores() // len(found)) if len(found) > 1 else 0
+        for number, device in enumerate(found):
+            setup = WorkerSetup(str(self._home), self._database.url, f"{prefix}-{number}", device, self._settings.artefacts, threads)
+            self._children.append(Child(setup, clock=self._clock))
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
 

@@ -43,6 +43,7 @@ class WorkerSetup:
     worker: str  # its name in the database; the same for every process that takes this place
     device: str  # "cpu" or "cuda:0"
     artefacts: str = ""  # where machines share speakers and takes; may hold a password too
+    threads: int = 0  # to compute with; 0 = as the settings say
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -51,13 +52,13 @@ class WorkerSetup:
 class Runner:
     """Runs the jobs that DBOS hands to this process."""
 
-    def __init__(self, setup: WorkerSetup, database: Database, artefacts_url: str) -> None:
+    def __init__(self, setup: WorkerSetup, database: Database) -> None:
         from retake.jobs.artefacts import Artefacts
 
         self._home = Path(setup.home)
         self._worker = setup.worker
         self._database = database
-        self._artefacts = Artefacts(artefacts_url, self._home)
+        self._artefacts = Artefacts(setup.artefacts, self._home)
 
     def run(self, job_id: str, generation: int) -> str:
         """Do one job; what came of it is in the job table. Returns a word for DBOS's own records."""
@@ -139,7 +140,7 @@ def work(setup: WorkerSetup) -> None:
     from retake.settings import prepare_process
 
     home = Path(setup.home)
-    prepare_process(home)
+    prepare_process(home, threads=setup.threads)
     lock = FileLock(home / "run" / f"{setup.worker}.lock")
     try:
         lock.acquire(timeout=LOCK_SECONDS)
@@ -151,7 +152,7 @@ def work(setup: WorkerSetup) -> None:
     database = Database(setup.database)
     _warm_up()
     running.interrupted(database, setup.worker)
-    dbos = _launch(setup, Runner(setup, database, setup.artefacts))
+    dbos = _launch(setup, Runner(setup, database))
     _beat(database, setup)
     dbos.destroy()
 
