@@ -160,3 +160,21 @@ def test_explanations_say_what_failed_and_what_to_do() -> None:
     assert one == "a.txt was not rendered.\n\nIt is empty.\nWrite something.\n\nThen put the file into the folder again.\n"
     some = explanation("a.csv", [Failure("row 3", "Too long.", "Shorten it.")], 5)
     assert some.startswith("1 of 5 clips of a.csv were not rendered. The other 4 are in the folder 'out'.\n\nRow 3: Too long.\nShorten it.\n")
+
+
+def test_times_set_behind_the_close_cost_a_moment_not_half_a_minute(tmp_path: Path) -> None:
+    clock = Clock()
+    arrivals = Arrivals(tmp_path, clock=clock)
+    (tmp_path / "copy.txt").write_text("Hi.", encoding="utf-8")
+    arrivals.note_written("copy.txt")
+    arrivals.note_closed("copy.txt")
+    arrivals.note_written("copy.txt")
+    assert arrivals.scan() == []
+    clock.now += STABLE_SECONDS
+    assert arrivals.scan() == ["copy.txt"]
+    arrivals.forget("copy.txt")
+    (tmp_path / "copy.txt").write_text("Another", encoding="utf-8")
+    arrivals.note_written("copy.txt")
+    arrivals.scan()
+    clock.now += STABLE_SECONDS
+    assert arrivals.scan() == []

@@ -38,19 +38,26 @@ class Arrivals:
         self._seen: dict[str, _Seen] = {}
         self._closed: set[str] = set()
         self._writing: set[str] = set()
+        self._had_close: set[str] = set()
         self._lock = threading.Lock()
         self._strangers: set[str] = set()
 
     def note_written(self, name: str) -> None:
-        """The system says that somebody writes to the file."""
+        """The system says that somebody writes to the file, or changes its time or its permissions.
+
+        Only to be called where the system also tells about closing. Copying programs set times and permissions behind the close, and nothing
+        is told after that: then the file counts when it is stable.
+        """
         with self._lock:
-            self._writing.add(name)
+            if name not in self._had_close:
+                self._writing.add(name)
             self._closed.discard(name)
 
     def note_closed(self, name: str) -> None:
         """The system says that whoever wrote to the file has closed it, or that it was moved here."""
         with self._lock:
             self._closed.add(name)
+            self._had_close.add(name)
             self._writing.discard(name)
 
     def scan(self) -> list[str]:
@@ -61,6 +68,7 @@ class Arrivals:
         now = self._clock()
         with self._lock:
             closed, writing = set(self._closed), set(self._writing)
+            noted = closed | writing | self._had_close
         found: dict[str, _Seen] = {}
         complete: list[str] = []
         self._strangers.clear()
@@ -85,16 +93,16 @@ class Arrivals:
                     complete.append(entry.name)
         self._seen = found
         with self._lock:
-            self._closed &= found.keys()
-            self._writing &= found.keys()
+            for names in (self._closed, self._writing, self._had_close):
+                names -= noted - found.keys()  # gone; what was noted during the scan may be of files that came behind it
         return sorted(complete)
 
     def forget(self, name: str) -> None:
         """The file was taken; one of the same name that comes later is another one."""
         self._seen.pop(name, None)
         with self._lock:
-            self._closed.discard(name)
-            self._writing.discard(name)
+            for names in (self._closed, self._writing, self._had_close):
+                names.discard(name)
 
     @property
     def waiting(self) -> int:

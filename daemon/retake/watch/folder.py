@@ -138,6 +138,7 @@ class FolderWatcher:
         self._delivery.begin()
         self._arrivals = Arrivals(self.layout.root, clock=self._clock)
         self._claimed.extend(claims.claimed_before(self.layout))
+        self._intake.sweep(list(self._claimed))
         polling = must_poll(self.layout.root) if self._watch.polling is None else self._watch.polling
         if not polling:
             bell = Bell(self.layout.root, self._arrivals, self._ring)

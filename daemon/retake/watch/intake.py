@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -99,6 +100,14 @@ class Intake:
             work.timeline.unlink(missing_ok=True)
         except OSError as error:
             log.warning("%s stays behind (%s)", work.timeline, error)
+
+    def sweep(self, claimed: Sequence[Claimed]) -> None:
+        """Remove copies of timelines that a run left which was killed, unless one of its files may still need them."""
+        if any(Path(one.name).suffix.lower() == TIMELINE for one in claimed):
+            return
+        for copy in self._layout.root.glob(f"{_OWN_TIMELINE}{'[0-9a-f]' * 16}{TIMELINE}"):
+            with contextlib.suppress(OSError):
+                copy.unlink()
 
     def _submission(self, place: Place, attempt: int) -> Submission:
         work = place.work

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "9p", "ceph", "glusterfs", "lustre", "davfs", "vboxsf", "vmhgfs", "prl_fs", "virtiofs"}
 )
+# Elsewhere one hears that a file is written, and never that it is complete.
+_TELLS_CLOSING = sys.platform == "linux"
 
 
 def must_poll(folder: Path) -> bool:
@@ -69,7 +71,7 @@ class _Handler(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         if event.is_directory:
             return
-        if event.event_type == "modified":
+        if event.event_type == "modified" and _TELLS_CLOSING:
             self._arrivals.note_written(_name(event.src_path))
         elif event.event_type == "closed":
             self._arrivals.note_closed(_name(event.src_path))

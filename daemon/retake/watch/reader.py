@@ -25,7 +25,7 @@ LARGEST = {
     ".yml": safe_data.LARGEST_YAML,
     ".srt": 10_000_000,
     ".csv": 20_000_000,
-    TIMELINE: 200_000_000,
+    TIMELINE: 64 * 1024**2,
 }  # bytes, by the ending of the name; nothing else is read
 
 
