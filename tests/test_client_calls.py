@@ -173,7 +173,7 @@ def test_speakers_and_uploads(client: Client, daemon: HttpDaemon, tmp_path: Path
     assert [speaker["name"] for speaker in client.speakers()] == ["anna"]
     assert client.speaker("anna")["speaker"]["name"] == "anna"
     for name in ("../../etc/passwd", "..", "anna/report"):
-        with pytest.raises((NotFound, BadRequest)):
+        with pytest.raises(BadRequest):
             client.speaker(name)
     reference = Path(retake.__file__).parent / "assets" / "presenter" / "presenter.mp4"
     told: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""`retake serve`, `stop`, `status` and `worker`: the daemon from the command line."""
+"""`retake serve`, `stop`, `status`, `worker` and (in `cli_jobs`) `jobs`: the daemon from the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retake import cli_output
+from retake.cli_jobs import add_jobs, as_retake_error, progress_text
 from retake.cli_options import AsJson, Debug
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.settings import HOME_VARIABLE, home, load_settings, prepare_home, prepare_process
@@ -33,6 +34,7 @@ def add_serve(app: typer.Typer) -> None:
     app.command()(stop)
     app.command()(status)
     app.command()(worker)
+    add_jobs(app)
 
 
 def serve(
@@ -171,26 +173,6 @@ def status_lines(document: dict[str, Any]) -> list[str]:
     for job in document["running_jobs"]:
         lines.append(f"  job      {job['id']} {job['label']}: {progress_text(job['progress'])}")
     return lines
-
-
-def progress_text(progress: dict[str, Any]) -> str:
-    """A job's progress in a few words."""
-    from retake.console import clock_text
-
-    parts = [f"{progress.get('stage') or 'starting'} {progress.get('fraction', 0.0):.0%}"]
-    if progress.get("steps"):
-        parts.insert(0, f"{progress.get('step', 0)}/{progress['steps']}")
-    if progress.get("fps"):
-        parts.append(f"{progress['fps']:.1f} frames/s")
-    if progress.get("seconds_left") is not None:
-        parts.append(f"{clock_text(progress['seconds_left'])} left")
-    return ", ".join(parts)
-
-
-def as_retake_error(error: Any) -> RetakeError:
-    """A client's error as one of ours, so that it is shown like any other."""
-    kind = ErrorKind.__members__.get(str(error.kind).upper(), ErrorKind.ENVIRONMENT)
-    return RetakeError(error.cause, error.remedy, kind=kind, code=error.code)
 
 
 def _service(*, install: bool, uninstall: bool, enable: bool, dry_run: bool, options: list[str]) -> None:

@@ -57,6 +57,7 @@ def examine(home: Path) -> list[Check]:
         _settings,
         _speakers,
         _cores,
+        _daemon,
     ]
     return [check(home) for check in checks]
 
@@ -205,6 +206,52 @@ def _cores(home: Path) -> Check:
     if cores < 2:
         return Check("cores", "warning", detail, "It works, but rendering takes about twice as long as stated.")
     return Check("cores", "ok", detail)
+
+
+def _daemon(home: Path) -> Check:
+    """None has to run; one that does must answer this installation."""
+    from retake import __version__
+    from retake_client import Client, ClientError, Connection, NoDaemon
+
+    try:
+        connection = Connection.find(home)
+    except NoDaemon:
+        return _port(home)
+    except ClientError as error:
+        return Check("daemon", "failed", error.cause, error.remedy)
+    try:
+        client = Client(connection, name="doctor", timeout=5.0)
+        version = client.handshake()["version"]
+    except ClientError as error:
+        return Check("daemon", "failed", f"{connection.address}: {error.cause}", f"{error.remedy} Or restart it: 'retake stop', then 'retake serve'.")
+    detail = f"{connection.address}, process {connection.pid}, version {version}"
+    if version != __version__:
+        return Check("daemon", "warning", f"{detail}; this is {__version__}", "Restart it: 'retake stop', then 'retake serve'.")
+    try:
+        client.ready()
+    except ClientError as error:
+        return Check("daemon", "warning", f"{detail}; {error.cause}", error.remedy)
+    return Check("daemon", "ok", detail)
+
+
+def _port(home: Path) -> Check:
+    """Whether the daemon could be started where the settings want it."""
+    import socket
+
+    try:
+        server = load_settings(home).server
+    except RetakeError:
+        return Check("daemon", "ok", "not running")  # the settings have a check of their own
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(server.listen, server.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if sys.platform != "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        detail = f"not running; port {server.port} of {server.listen} cannot be used ({getattr(error, 'strerror', None) or error})"
+        return Check("daemon", "warning", detail, "'retake serve' takes a free port then; or set another one as server.port in settings.json.")
+    return Check("daemon", "ok", f"not running; port {server.port} is free")
 
 
 def _nearest_existing(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from . import transfers
 from .connection import Connection
-from .errors import ClientError, TimedOut, VersionMismatch
+from .errors import BadRequest, ClientError, TimedOut, VersionMismatch
 from .events import Event, follow
 from .transport import ANSWER_SECONDS, API, Transport, as_json
 
@@ -352,9 +352,10 @@ def _job_request(spec: Mapping[str, Any], priority: str, label: str, webhook: st
 
 
 def _part(text: str) -> str:
-    """One part of an address: a name with a slash or dots in it stays one part."""
-    quoted = quote(text, safe="")
-    return quoted.replace(".", "%2E") if set(text) <= {"."} else quoted
+    """One part of an address. Servers see a quoted slash as a slash, so that it would become two; no name has one."""
+    if not text or "/" in text or set(text) <= {"."}:
+        raise BadRequest(f"'{text[:100]}' is no name.", "Give the name or id as the daemon lists it.", code="bad_name")
+    return quote(text, safe="")
 
 
 def _tells_an_end(event: Event) -> bool:
