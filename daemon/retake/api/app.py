@@ -98,7 +98,9 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=[{"name": n, "description": d} for n, d in TAGS.items()],
     )
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(errors.schemas())
     scheme = {"type": "http", "scheme": "bearer", "description": "The token of the connection file."}
-    document.setdefault("components", {})["securitySchemes"] = {"token": scheme}
+    components["securitySchemes"] = {"token": scheme}
     document["security"] = [{"token": []}]
     return document

@@ -109,6 +109,9 @@ class ErrorAnswer(BaseModel):
     error: ErrorBody
 
 
+REFERENCE = "#/components/schemas/ErrorAnswer"
+
+
 class Problem(RetakeError):
     """An error of the HTTP layer, with its status and headers. Cause and remedy are those of the catalogue unless given."""
 
@@ -179,7 +182,15 @@ def _document(entries: Mapping[str, tuple[int, str, str]]) -> dict[str, Any]:
         code: {"summary": cause, "value": {"error": {"code": code, "kind": _kind(status), "cause": cause, "remedy": remedy}}}
         for code, (status, cause, remedy) in entries.items()
     }
-    return {"model": ErrorAnswer, "description": f"Errors: {', '.join(entries)}.", "content": {"application/json": {"examples": examples}}}
+    # Named by hand: for a route that answers with something else than JSON, FastAPI would say that its errors are that too.
+    content = {"schema": {"$ref": REFERENCE}, "examples": examples}
+    return {"description": f"Errors: {', '.join(entries)}.", "content": {"application/json": content}}
+
+
+def schemas() -> dict[str, Any]:
+    """The schemas of errors, for the components of the OpenAPI document."""
+    schema = ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "ErrorAnswer": schema}
 
 
 def _kind(status: int) -> str:
@@ -229,8 +240,11 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 def methods_at(app: FastAPI, path: str) -> list[str]:
     """Methods that the address `path` takes, of all routes there (the router tells those of the first one only)."""
+    described = app.openapi()["paths"]
+    if path in described:  # an address of its own goes before one with a gap
+        return sorted(method.upper() for method in described[path])
     found: set[str] = set()
-    for pattern, operations in app.openapi()["paths"].items():
+    for pattern, operations in described.items():
         literal = re.split(r"\{[^}]*\}", pattern)
         if re.fullmatch("[^/]+".join(map(re.escape, literal)), path):
             found |= {method.upper() for method in operations}

@@ -22,6 +22,13 @@ KEY = r"^[\x21-\x7e]{1,200}$"
 CLIENT = r"^[\x21-\x7e]([\x20-\x7e]{0,98}[\x21-\x7e])?$"
 _IN = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+
+def _with_kind(schema: dict[str, Any]) -> None:
+    schema["required"] = ["kind", *schema.get("required", [])]  # it has a default where specs are made, but tells them apart where they are read
+
+
+_SPEC_IN = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra=_with_kind)
+
 InputPath = Annotated[
     str,
     Field(min_length=1, max_length=4096, pattern=PLAIN, description="`upload:ID`, or an absolute path in one of the folders of `server.roots`"),
@@ -57,7 +64,7 @@ class TakeRequestIn(TakeRequest):
 class EnrolSpecIn(EnrolSpec):
     """Learn a speaker from a reference video. `consent` is the person's statement that they agree."""
 
-    model_config = _IN
+    model_config = _SPEC_IN
 
     reference: InputPath
     name: SpeakerName
@@ -69,7 +76,7 @@ class EnrolSpecIn(EnrolSpec):
 class LineSpecIn(LineSpec):
     """Render one line."""
 
-    model_config = _IN
+    model_config = _SPEC_IN
 
     request: TakeRequestIn  # pyright: ignore[reportIncompatibleVariableOverride]
     output: OutputPath | None = Field(default=None, description="a clip's path, where it is wanted besides the store")
@@ -78,7 +85,7 @@ class LineSpecIn(LineSpec):
 class ScriptSpecIn(ScriptSpec):
     """Render the lines of a script and a timeline of them."""
 
-    model_config = _IN
+    model_config = _SPEC_IN
 
     title: str = Field(default="", max_length=500, pattern=ONE_LINE)
     requests: list[TakeRequestIn] = Field(min_length=1, max_length=10_000)  # pyright: ignore[reportIncompatibleVariableOverride] - frozen
@@ -88,7 +95,7 @@ class ScriptSpecIn(ScriptSpec):
 class TimelineSpecIn(TimelineSpec):
     """Fill the placeholders of a timeline: OTIO in, OTIO out."""
 
-    model_config = _IN
+    model_config = _SPEC_IN
 
     timeline: InputPath
     speaker: SpeakerName | None = Field(default=None, description="for placeholders that name none")
@@ -209,7 +216,9 @@ class MoveRequest(BaseModel):
 
     model_config = _IN
 
-    before: str | None = Field(default=None, pattern=JOB_ID, description="id of the waiting job before which it shall go")
+    before: str | None = Field(
+        default=None, pattern=JOB_ID, examples=["4f0c6e1b7d9a4c52b8f3a1d2e5c60718"], description="id of the waiting job before which it shall go"
+    )
     priority: PriorityName | None = None
 
 
