@@ -244,7 +244,7 @@ def _make(work: _Work, key: str) -> Take:
         progress.stage("Measuring")
         with watch.time("measure"):
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
-            measured |= measure_speech(speech, request, work.folder, speaker) | lips.figures() | {"notes": _notes(request, speech)}
+            measured |= measure_speech(speech, request, work.folder, speaker, progress) | lips.figures() | {"notes": _notes(request, speech)}
         take = Take(
             id=identifier,
             request=request,

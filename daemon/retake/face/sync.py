@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.domain.timing import Timing
 
@@ -48,7 +49,14 @@ class _Picture:
 
 
 def estimate_lag(
-    canonical: Array, rate: FrameRate, samples: NDArray[np.float32], sample_rate: int, timing: Timing | None, *, prior: ShapePrior | None = None
+    canonical: Array,
+    rate: FrameRate,
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    timing: Timing | None,
+    *,
+    prior: ShapePrior | None = None,
+    progress: Progress | None = None,
 ) -> tuple[float, float]:
     """How late the picture is against the sound, and how sure that is.
 
@@ -56,6 +64,7 @@ def estimate_lag(
         canonical: (n, 478, 3) canonical landmarks, NaN rows allowed.
         samples: (m,) mono sound, time zero with the first picture.
         timing: phones of the sound, aligned or recognised; None where there are none.
+        progress: only asked whether to stop.
 
     Returns: (seconds in ±REACH, positive where the picture comes later than its sound; confidence in 0..1). From about 0.3 on the lag can
     be corrected; below 0.2 picture and sound do not show that they belong together. (0.0, 0.0) where nothing can be compared.
@@ -63,16 +72,18 @@ def estimate_lag(
     seen = ~np.isnan(canonical[:, 0, 0])
     if rate.seconds(int(seen.sum())) < SHORTEST or not len(samples):
         return 0.0, 0.0
+    progress = progress or Progress()
     prior = prior or load_prior()
+    progress.check()
     at = (np.arange(len(canonical), dtype=np.float64) + 0.5) / float(rate)
     mouths = _fill(MouthSpace.of(canonical, prior.rigid).to_common(canonical), seen)
     lags = np.arange(-round(REACH / STEP), round(REACH / STEP) + 1)
     far = _far_shifts(len(canonical), rate)
     every = np.concatenate([lags, far])
     picture = _Picture(mouths, seen, at, 1 / float(at[1] - at[0]))
-    curves = [(ENERGY_WEIGHT if timing else 1.0, _energy_curve(picture, samples, sample_rate, every))]
+    curves = [(ENERGY_WEIGHT if timing else 1.0, _energy_curve(picture, samples, sample_rate, every, progress))]
     if timing and timing.phones:
-        curves.append((1.0, _phone_curve(picture, timing, every, prior)))
+        curves.append((1.0, _phone_curve(picture, timing, every, prior, progress)))
     total = sum(weight for weight, _ in curves)
     curve = np.sum([weight * values for weight, values in curves], axis=0) / total
     near, null = curve[: len(lags)], curve[len(lags) :]
@@ -119,33 +130,38 @@ def _detail(rows: NDArray[np.floating], rate: float) -> NDArray[np.float64]:
     return wide - gaussian_filter1d(wide, SLOW * rate, axis=0, mode="nearest")
 
 
-def _agreement(seen_rows: NDArray[np.float64], grid: NDArray[np.float64], at: NDArray[np.float64], every: NDArray[np.int64]) -> NDArray[np.float64]:
+def _agreement(
+    seen_rows: NDArray[np.float64], grid: NDArray[np.float64], at: NDArray[np.float64], every: NDArray[np.int64], progress: Progress
+) -> NDArray[np.float64]:
     """(len(every),) correlation over all columns of what is seen at `at` with the grid's rows `every` steps earlier, wrapped around."""
     position = np.round(at / STEP - 0.5).astype(int)
     a = seen_rows - seen_rows.mean(0)
     size = np.linalg.norm(a)
     out = np.zeros(len(every))
     for k, shift in enumerate(every):
+        progress.check()
         b = grid[(position - shift) % len(grid)]
         b = b - b.mean(0)
         out[k] = (a * b).sum() / max(size * np.linalg.norm(b), 1e-12)
     return out
 
 
-def _phone_curve(picture: _Picture, timing: Timing, every: NDArray[np.int64], prior: ShapePrior) -> NDArray[np.float64]:
+def _phone_curve(picture: _Picture, timing: Timing, every: NDArray[np.int64], prior: ShapePrior, progress: Progress) -> NDArray[np.float64]:
     rows = [INDEX[point] for point in LIPS]
     weight = np.array([1.5 if point in INNER_LIPS else 1.0 for point in LIPS])[:, None]
     real = _detail((picture.mouths[:, rows, :2] * weight).reshape(len(picture.mouths), -1), picture.rate)
     offsets = prior.offsets(timing, 0.5 / GRID_RATE, picture.grid_length())
     expected = _detail((offsets[:, rows, :2] * weight).reshape(len(offsets), -1), GRID_RATE)
-    return _agreement(real[picture.seen], expected, picture.at[picture.seen], every)
+    return _agreement(real[picture.seen], expected, picture.at[picture.seen], every, progress)
 
 
-def _energy_curve(picture: _Picture, samples: NDArray[np.float32], sample_rate: int, every: NDArray[np.int64]) -> NDArray[np.float64]:
+def _energy_curve(
+    picture: _Picture, samples: NDArray[np.float32], sample_rate: int, every: NDArray[np.int64], progress: Progress
+) -> NDArray[np.float64]:
     edges = np.minimum((np.arange(picture.grid_length() + 1) * sample_rate / GRID_RATE).astype(int), len(samples))
     total = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
     power = (total[edges[1:]] - total[edges[:-1]]) / np.maximum(edges[1:] - edges[:-1], 1)
     loud = np.log(power + max(1e-3 * float(power.max()), 1e-12))
     loud = np.roll(gaussian_filter1d(loud, 3), round(ENERGY_DELAY / STEP))
     gap = _detail(lip_gap(picture.mouths)[:, None], picture.rate)
-    return _agreement(gap[picture.seen], _detail(loud[:, None], GRID_RATE), picture.at[picture.seen], every)
+    return _agreement(gap[picture.seen], _detail(loud[:, None], GRID_RATE), picture.at[picture.seen], every, progress)

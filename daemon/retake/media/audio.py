@@ -15,9 +15,11 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import ArrayLike, NDArray
 
 from retake.domain.errors import RetakeError
+from retake.domain.progress import Progress
 
 from .container import NoPicture, NoSound, audio_stream, check_file, open_media, video_stream
 from .files import atomic
+from .limits import Patience, check_seconds
 from .probe import probe
 from .timing import LEAP_FORWARD_SECONDS, leaps
 
@@ -36,7 +38,9 @@ _MOST_PLANES = 8
 _OPPOSITE = -0.5
 
 
-def read_audio(path: str | os.PathLike[str], rate: int, *, start: float = 0.0, seconds: float | None = None) -> NDArray[np.float32]:
+def read_audio(
+    path: str | os.PathLike[str], rate: int, *, start: float = 0.0, seconds: float | None = None, progress: Progress | None = None
+) -> NDArray[np.float32]:
     """Read the sound of a file as mono.
 
     Time zero is the first picture (sound before it is cut off, silence fills what is missing), or the first sample where there is no picture.
@@ -45,12 +49,13 @@ def read_audio(path: str | os.PathLike[str], rate: int, *, start: float = 0.0, s
     Args:
         rate: Hz of the result; resampled with a linear-phase filter that keeps the timing.
         start, seconds: the stretch to read, counted from time zero; default all of it.
+        progress: only asked whether to stop.
 
     Returns:
         (n,) float32, nominally in [-1, 1].
 
     Raises:
-        NoSound: the file has no sound. RetakeError: as `probe`, and `corrupt` when nothing can be decoded.
+        NoSound: the file has no sound. RetakeError: as `probe`, `corrupt` when nothing can be decoded, and what is beyond the limits.
     """
     path = check_file(path)
     with open_media(path) as container:
@@ -59,7 +64,9 @@ def read_audio(path: str | os.PathLike[str], rate: int, *, start: float = 0.0, s
         native = stream.codec_context.sample_rate
         if native <= 0:
             raise _undecodable(path.name)
-        samples = _collect(container, stream, zero, None if seconds is None else start + seconds)
+        samples = _collect(
+            container, stream, zero, name=path.name, until=None if seconds is None else start + seconds, progress=progress or Progress()
+        )
     if samples is None:
         raise _undecodable(path.name)
     samples = samples[round(start * native) :]
@@ -114,7 +121,9 @@ def _time_zero(container: InputContainer, path: str, name: str) -> Fraction | No
         return None
 
 
-def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | None, until: float | None) -> NDArray[np.float32] | None:
+def _collect(
+    container: InputContainer, stream: AudioStream, zero: Fraction | None, *, name: str, until: float | None, progress: Progress
+) -> NDArray[np.float32] | None:
     """All samples from `zero` on, at the stream's own rate; None when nothing could be decoded."""
     rate = stream.codec_context.sample_rate
     gap = round(_GAP_SECONDS * rate)
@@ -123,7 +132,8 @@ def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | No
     position = 0  # sample number of the next piece
     offset = 0  # what leaps of the clock have added up to
     decoded = False
-    for frame in _frames(container, stream):
+    for frame in _frames(container, stream, name):
+        progress.check()
         decoded = True
         at = position
         if frame.pts is not None and frame.time_base is not None:
@@ -149,6 +159,8 @@ def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | No
         if len(piece):
             pieces.append(piece)
             position += len(piece)
+        # Silence fills gaps in time: a small file of gaps would fill the memory.
+        check_seconds(position / rate, name)
         if until is not None and position > (until + 0.1) * rate:
             break
     if not decoded:
@@ -161,15 +173,19 @@ def _collect(container: InputContainer, stream: AudioStream, zero: Fraction | No
     return samples / np.float32(peak) if peak > 1.0 else samples
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+def _frames(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioFrame]:
     packets = container.demux(stream)
+    patience = Patience(name)
     while True:
         try:
-            packet = next(packets)
+            with patience:
+                packet = next(packets)
         except (StopIteration, av.error.FFmpegError, OSError):
             return  # the end, or damage beyond which nothing can be read
         try:
-            yield from stream.decode(packet)
+            with patience:
+                frames = stream.decode(packet)
+            yield from frames
         except av.error.EOFError:
             return
         except av.error.FFmpegError:

@@ -14,6 +14,8 @@ from av.stream import Disposition
 
 from retake.domain.errors import ErrorKind, RetakeError
 
+from .limits import OPENING_SECONDS, check_picture, check_sample_rate, check_streams, limits
+
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
@@ -28,6 +30,8 @@ FORMATS = (
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"8BPS")
 _PICTURE_BRANDS = (b"heic", b"heix", b"mif1", b"avif")
 _CONTAINERS = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"fLaC", b"FORM", b"ID3", b"0&\xb2u")
+# Nothing but the file itself is opened: no playlists' parts, no network, no data of a QuickTime movie that lies in other files.
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "enable_drefs": "0", "use_absolute_path": "0"}
 _PROTECTED_TAGS = {"encv", "enca", "drmi", "drms", "drmt"}
 
 
@@ -64,7 +68,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     """Open a local media file for reading.
 
     Raises:
-        RetakeError: codes missing_file, not_a_file, empty_file, not_readable, still_picture, corrupt or not_media.
+        RetakeError: codes missing_file, not_a_file, empty_file, not_readable, still_picture, corrupt, not_media or too_many_streams.
     """
     path = check_file(path)
     with path.open("rb") as file:
@@ -72,8 +76,9 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS):
         raise RetakeError(f"{path.name} is a still picture.", "Use a video of the person talking.", code="still_picture")
     try:
-        # The absolute path keeps a file named like a protocol ("concat:x") a file; the white lists keep playlists from opening anything else.
-        container = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": FORMATS}, metadata_errors="replace")
+        # The absolute path keeps a file named like a protocol ("concat:x") a file.
+        patience = min(OPENING_SECONDS, limits().decode_seconds)
+        container = av.open(str(path), options=dict(_OPTIONS), metadata_errors="replace", timeout=(patience, patience))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if _looks_like_container(head):
             raise RetakeError(f"{path.name} is damaged or cut off and cannot be opened.", "Copy or export the file again.", code="corrupt") from error
@@ -81,6 +86,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             f"{path.name} is not a video or sound file that can be read.", "Use mp4, mov, mkv, webm or wav.", code="not_media"
         ) from error
     try:
+        check_streams(len(container.streams), path.name)
         if not container.streams:
             raise RetakeError(f"{path.name} is damaged: nothing in it can be read.", "Copy or export the file again.", code="corrupt")
         yield container
@@ -89,24 +95,33 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
-    """The main moving picture: cover art and thumbnails are none. Raises NoPicture, or RetakeError (unknown_codec, protected)."""
+    """The main moving picture: cover art and thumbnails are none.
+
+    Raises NoPicture, or RetakeError (unknown_codec, protected, picture_too_large).
+    """
     streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
         raise NoPicture(name)
     best = container.streams.best("video")
     stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
     _check_decodable(stream, name, "picture")
+    context = stream.codec_context
+    check_picture(context.width, context.height, name)
+    if not context.is_open:
+        # The header of a frame inside the stream may claim another size: the decoder refuses it before it makes room for it.
+        context.options = {**context.options, "max_pixels": str(limits().pixels)}
     return stream
 
 
 def audio_stream(container: InputContainer, name: str) -> AudioStream:
-    """The main sound. Raises NoSound, or RetakeError (unknown_codec, protected)."""
+    """The main sound. Raises NoSound, or RetakeError (unknown_codec, protected, absurd_rate)."""
     streams = container.streams.audio
     if not streams:
         raise NoSound(name)
     best = container.streams.best("audio")
     stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
     _check_decodable(stream, name, "sound")
+    check_sample_rate(stream.codec_context.sample_rate, name)
     return stream
 
 

@@ -14,6 +14,7 @@ from retake.domain.errors import RetakeError
 from retake.domain.rate import FrameRate
 
 from .container import NoPicture, audio_stream, check_file, open_media, video_stream
+from .limits import Patience, check_rate, check_seconds
 from .picture import frame_colour, orientation, upright_size
 from .timing import LEAP_FORWARD_SECONDS, cadence, span_without_leaps
 
@@ -66,7 +67,7 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
 
     Raises:
         RetakeError: codes missing_file, not_a_file, empty_file, not_readable, not_media, still_picture, corrupt, unknown_codec, protected; with
-            `need_video` also no_picture.
+            `need_video` also no_picture; and what is beyond the limits (`media.limits`).
     """
     path = check_file(path)
     with open_media(path) as container:
@@ -77,13 +78,16 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
             if need_video or not has_audio:
                 raise
             return _sound_only(container, path.name)
-        first = _first_frames(container, stream, path.name)
-        times, end, complete = _scan(path, stream.index)
+        patience = Patience(path.name)
+        first = _first_frames(container, stream, path.name, patience)
+        with patience:
+            times, end, complete = _scan(path, stream.index)
         audio_codec, audio_rate, audio_channels = _audio(container, path.name) if has_audio else ("", 0, 0)
         declared = stream.average_rate or stream.guessed_rate or stream.base_rate
         tick = float(stream.time_base or Fraction(1, 1000))
         if not times:
             times = [float(frame.pts * stream.time_base) for frame in first if frame.pts is not None and stream.time_base]
+        _check_rhythm(times, declared, path.name)
         rhythm = cadence(times, tick, Fraction(declared) if declared else None)
         start = min(times) if times else 0.0
         declared_seconds = _declared_seconds(container, stream)
@@ -94,6 +98,7 @@ def probe(path: str | os.PathLike[str], *, need_video: bool = False) -> MediaInf
             if rhythm.variable:
                 last = min(max(last, end - max(times)), LEAP_FORWARD_SECONDS)
             seconds = span_without_leaps(times, rhythm.interval) + last
+        check_seconds(seconds, path.name)
         if len(first) == 1 and len(times) <= 1:
             raise RetakeError(f"{path.name} holds a single picture.", "Use a video of the person talking.", code="still_picture")
         frame = first[0]
@@ -138,12 +143,19 @@ def tags(path: str | os.PathLike[str]) -> dict[str, str]:
         return dict(container.metadata)
 
 
-def _first_frames(container: InputContainer, stream: VideoStream, name: str) -> list[VideoFrame]:
+def _check_rhythm(times: list[float], declared: Fraction | None, name: str) -> None:
+    """A rate that a file names is believed by nobody; but where its pictures really come that fast, reading it would never end."""
+    if declared and len(times) > 2 and max(times) > min(times):
+        check_rate(min(float(declared), (len(times) - 1) / (max(times) - min(times))), name)
+
+
+def _first_frames(container: InputContainer, stream: VideoStream, name: str, patience: Patience) -> list[VideoFrame]:
     frames: list[VideoFrame] = []
     try:
         for packet in container.demux(stream):
             try:
-                frames += stream.decode(packet)
+                with patience:
+                    frames += stream.decode(packet)
             except av.error.InvalidDataError:
                 continue  # damaged packets at the start (a recording that was cut) are passed over
             if len(frames) >= _FRAMES:
@@ -199,6 +211,7 @@ def _sound_only(container: InputContainer, name: str) -> MediaInfo:
     codec, rate, channels = _audio(container, name)
     stream = audio_stream(container, name)
     duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else (container.duration or 0) / 1e6
+    check_seconds(duration, name)
     first = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
     return MediaInfo(
         width=0,

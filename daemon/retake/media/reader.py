@@ -17,6 +17,7 @@ from retake.domain.errors import RetakeError
 from retake.domain.rate import FrameRate
 
 from .container import open_media, video_stream
+from .limits import Patience, check_picture
 from .picture import Deinterlacer, ToRgb
 from .probe import MediaInfo, probe
 from .timing import leaps
@@ -129,17 +130,22 @@ class FrameReader(Iterator[NDArray[np.uint8]]):
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         stream.thread_type = "AUTO"
         any_frame = False
+        patience = Patience(self.path.name)
         packets = container.demux(stream)
         while True:
             try:
-                packet = next(packets)
+                with patience:
+                    packet = next(packets)
             except StopIteration:
                 break
             except (av.error.FFmpegError, OSError):
                 self.report.truncated = True
                 break
             try:
-                for frame in stream.decode(packet):
+                with patience:
+                    frames = stream.decode(packet)
+                for frame in frames:
+                    check_picture(frame.width, frame.height, self.path.name)
                     any_frame = True
                     yield frame
             except av.error.EOFError:
@@ -168,7 +174,7 @@ def read_frames(
         seconds: how much to read at most; None: to the end.
 
     Raises:
-        RetakeError: as `probe`, when called; `corrupt` while reading when nothing decodes.
+        RetakeError: as `probe`, when called; while reading `corrupt` when nothing decodes, and `decode_too_slow`.
     """
     return FrameReader(path, rate, max_side, start, seconds)
 

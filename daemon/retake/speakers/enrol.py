@@ -209,9 +209,10 @@ class _Learning:
         normal = normalise(request.reference, self.folder, progress, max_seconds=request.max_seconds)
         refuse_short(normal.seconds, request.reference.name)
         samples = self.samples
+        progress.check()
         sound = sound_quality(samples, SOUND_RATE)
         progress.check()
-        if not has_speech(samples, SOUND_RATE):
+        if not has_speech(samples, SOUND_RATE, progress):
             raise RetakeError(
                 f"No speech was found in the sound of {request.reference.name}.",
                 "Use a clip in which one person talks, close to the microphone and without music.",
@@ -237,9 +238,9 @@ class _Learning:
         """Find when each word is said, and mend a lag between sound and picture."""
         self.progress.stage("Listening to the words")
         samples, track = self.samples, load_track(self.folder)
-        timing = _listen(samples, self.request.transcript)
+        timing = _listen(samples, self.request.transcript, self.progress)
         self.progress.check()
-        lag, confidence = _lag(track, samples, timing)
+        lag, confidence = _lag(track, samples, timing, self.progress)
         if lag:
             rewrite_sound(self.folder, lag)
             timing = timing.shifted(lag)
@@ -278,6 +279,7 @@ def _learn(request: _Request, folder: Path, recorded_by: str, kept: Stages, prog
     samples, track, timing = learning.samples, load_track(folder), load_timing(folder)
     voice, graph = load_profile(folder), load_graph(folder)
     similarity = _similarity(folder, samples, progress)
+    progress.check()
     pictures = _pictures(folder, track, progress)
     sound = read.sound
     quality = assess(
@@ -339,15 +341,15 @@ def _watched(frames: Iterable[NDArray[np.uint8]], total: int, progress: Progress
     progress.check()
 
 
-def _listen(samples: NDArray[np.float32], transcript: str | None) -> Timing:
+def _listen(samples: NDArray[np.float32], transcript: str | None, progress: Progress) -> Timing:
     """When each phone of the reference is heard: aligned where the words are known, recognised otherwise."""
-    return align(samples, SOUND_RATE, transcript) if transcript else recognise(samples, SOUND_RATE).timing
+    return align(samples, SOUND_RATE, transcript, progress=progress) if transcript else recognise(samples, SOUND_RATE, progress).timing
 
 
-def _lag(track: FaceTrack, samples: NDArray[np.float32], timing: Timing) -> tuple[float, float]:
+def _lag(track: FaceTrack, samples: NDArray[np.float32], timing: Timing, progress: Progress) -> tuple[float, float]:
     """Seconds by which the picture is late and should be mended (0 where it is in time, or nobody can tell), and how sure that is."""
     canonical, _ = to_canonical(track.landmarks, make_template(track.landmarks))
-    lag, confidence = estimate_lag(canonical, track.rate, samples, SOUND_RATE, timing)
+    lag, confidence = estimate_lag(canonical, track.rate, samples, SOUND_RATE, timing, progress=progress)
     worth = confidence >= LAG_CONFIDENT and abs(lag) > LAG_SEEN
     return (round(float(lag), 4) if worth else 0.0), round(float(confidence), 3)
 
@@ -355,7 +357,7 @@ def _lag(track: FaceTrack, samples: NDArray[np.float32], timing: Timing) -> tupl
 def _similarity(folder: Path, samples: NDArray[np.float32], progress: Progress) -> float | None:
     """How alike the learnt voice is to the reference, on a sentence that the reference does not hold."""
     trial = EmbeddedVoice().speak(folder, TRIAL, seed=0, pace=1.0, progress=progress)
-    value = voice_similarity(resample(trial.samples, trial.rate, SOUND_RATE), samples, SOUND_RATE)
+    value = voice_similarity(resample(trial.samples, trial.rate, SOUND_RATE), samples, SOUND_RATE, progress)
     return None if value is None else round(value, 3)
 
 

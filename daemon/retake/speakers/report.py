@@ -81,9 +81,9 @@ def write_report(
     template = importlib.resources.files("retake").joinpath("assets", _TEMPLATE).read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(template)
     drawn = [
-        Picture(_uri(plots.waveform(samples, sample_rate, timing), "png"), "Sound and words"),
-        Picture(_uri(plots.mouth_and_sound(track, samples, sample_rate), "png"), "Opening of the mouth against the energy of the sound"),
-        Picture(_uri(plots.head_turn(track, report.cuts), "png"), "Turn of the head in degrees; the band is where mouths look best"),
+        *_drawn(progress, plots.waveform(samples, sample_rate, timing), "Sound and words"),
+        *_drawn(progress, plots.mouth_and_sound(track, samples, sample_rate), "Opening of the mouth against the energy of the sound"),
+        *_drawn(progress, plots.head_turn(track, report.cuts), "Turn of the head in degrees; the band is where mouths look best"),
     ]
     text = page.render(
         title=f"Reference of {name or folder.name}",
@@ -97,6 +97,12 @@ def write_report(
     path = folder / FILE
     atomic_text(path, text)
     return path
+
+
+def _drawn(progress: Progress, plot: bytes, alt: str) -> Iterator[Picture]:
+    """A plot as picture; in between two of them the work can be stopped."""
+    progress.check()
+    yield Picture(_uri(plot, "png"), alt)
 
 
 def console_lines(report: QualityReport) -> list[str]:

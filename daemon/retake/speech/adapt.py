@@ -136,12 +136,13 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     warp, offsets = _start_from_warped(net, material, told, generator)
     progress.check()
     tape = _lay_out(material, told)
-    rehearsed = _rehearse(base, net, phonemise, pace, offsets)
+    rehearsed = _rehearse(base, net, phonemise, pace, offsets=offsets, progress=progress)
     progress.check()
     trained = [parameter for part in (net.dec_in, net.dec, net.dec_norm, net.head) for parameter in part.parameters()]
     for parameter in trained:
         parameter.requires_grad_(True)
     optimiser = torch.optim.AdamW(trained, lr=settings.rate, weight_decay=0.0, betas=(0.8, 0.99))
+    progress.check()  # the first optimiser of a process takes a while to be made
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _schedule(settings.steps))
     mean = [parameter.detach().clone() for parameter in trained]
     losses: list[float] = []
@@ -150,7 +151,7 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
         if step == settings.steps // 2:
             spoken = _speak_adapted(net, material, pitch, generator)
             progress.check()
-            realign(material, spoken)
+            realign(material, spoken, progress)
             tape = _lay_out(material, told)
         windows = _windows(choose, tape, settings.crops, settings.crop)
         practice = _windows(choose, rehearsed, settings.rehearsed, settings.crop)
@@ -243,12 +244,16 @@ def _windows(choose: np.random.Generator, tape: _Tape, count: int, length: int) 
 
 
 @torch.no_grad()
-def _rehearse(base: Synthesiser, warped: VoiceNet, phonemise: Callable[[str], str], pace: float, offsets: NDArray[np.float32]) -> _Tape:
+def _rehearse(
+    base: Synthesiser, warped: VoiceNet, phonemise: Callable[[str], str], pace: float, *, offsets: NDArray[np.float32], progress: Progress
+) -> _Tape:
     """Rehearsal sentences at the person's pace; the target is what the warped base voice makes of them, corrected phone by phone."""
     script = read_script(base, [phonemise(sentence) for sentence in REHEARSAL], pace)
+    progress.check()
     content = script.content[:, script.index]
     pitch, energy = torch.from_numpy(script.pitch), torch.from_numpy(script.energy)
     spectra = warped.decode(content[None], pitch[None], energy[None])
+    progress.check()
     track = offsets[script.sounding()][script.index.numpy()].repeat(FRAMES_PER_STEP, 0).T
     correction = torch.from_numpy(gaussian_filter1d(track, 1.5, axis=1))
     teacher = torch.cat([spectra.log_harmonic[0], spectra.log_noise[0], spectra.log_free[0]]) + correction.repeat(3, 1)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from retake.domain.errors import RetakeError
 from retake.domain.phones import SILENCE, VOWELS
+from retake.domain.progress import Progress
 from retake.domain.timing import Phone, Timing, Word
 
 from . import activity
@@ -65,13 +66,14 @@ def no_speech() -> RetakeError:
     return RetakeError("No speech was found in the recording.", "Use a recording in which one person talks, without music.", code="no_speech")
 
 
-def align(samples: Samples, rate: int, text: str, *, strict: bool = True) -> Timing:
+def align(samples: Samples, rate: int, text: str, *, strict: bool = True, progress: Progress | None = None) -> Timing:
     """Times of known words.
 
     Args:
         samples: (n,) mono in [-1, 1].
         text: what is said, as written for captions; numbers and such are read out as the voice would.
         strict: raise when the words hardly fit the sound; otherwise return the alignment with its low confidence.
+        progress: only asked whether to stop.
 
     Returns:
         Timing with exact=False: phones tile 0 .. n / rate; words keep their punctuation. `confidence` is 0..1, the share of phones that
@@ -80,12 +82,14 @@ def align(samples: Samples, rate: int, text: str, *, strict: bool = True) -> Tim
     Raises:
         RetakeError: nothing to say in the text; no speech in the sound (no_speech); transcript of something else (transcript_mismatch).
     """
+    progress = progress or Progress()
     check(text)
     said = [word for sentence in sentences(text) for word in pronounce(sentence)]
+    progress.check()
     words = [[symbol for symbol, _ in word.phones] for word in said]
     if not activity.active(samples, rate).any():
         raise no_speech()
-    timing = align_phones(samples, rate, words, said)
+    timing = align_phones(samples, rate, words, said, progress)
     if strict and timing.confidence < MISMATCH:
         raise mismatch()
     return timing
@@ -102,7 +106,9 @@ def mismatch() -> RetakeError:
     )
 
 
-def align_phones(samples: Samples, rate: int, words: Sequence[Sequence[str]], said: Sequence[Pronounced] = ()) -> Timing:
+def align_phones(
+    samples: Samples, rate: int, words: Sequence[Sequence[str]], said: Sequence[Pronounced] = (), progress: Progress | None = None
+) -> Timing:
     """Times of known phones, grouped into words between which there may be pauses.
 
     Args:
@@ -116,12 +122,14 @@ def align_phones(samples: Samples, rate: int, words: Sequence[Sequence[str]], sa
     sound = np.asarray(samples, np.float32)
     duration = len(sound) / rate
     low = sound if rate == RATE else soxr.resample(sound, rate, RATE).astype(np.float32)
-    spans = _search(low, _parts(words, said))
+    progress = progress or Progress()
+    progress.check()
+    spans = _search(low, _parts(words, said), progress)
     quiet = ~activity.active(low, RATE)
     spans = _settle_pauses(_trim(_cap(spans), len(quiet)), quiet)
     stresses = _stresses(words, said)
     phones = _phones(spans, stresses, duration)
-    confidence = _confidence(posteriors(low, RATE), spans)
+    confidence = _confidence(posteriors(low, RATE, progress), spans)
     return Timing(phones, _words(spans, said, duration), exact=False, confidence=confidence)
 
 
@@ -136,7 +144,7 @@ def _parts(words: Sequence[Sequence[str]], said: Sequence[Pronounced]) -> list[t
     return out
 
 
-def _search(sound: Samples, parts: list[tuple[int, list[str]]]) -> list[_Span]:
+def _search(sound: Samples, parts: list[tuple[int, list[str]]], progress: Progress) -> list[_Span]:
     """Most likely segmentation of 16 kHz sound into the words' phones and silences."""
     peak = float(np.abs(sound).max(initial=0.0))
     if peak < 1e-5 or not parts:
@@ -146,13 +154,13 @@ def _search(sound: Samples, parts: list[tuple[int, list[str]]]) -> list[_Span]:
     noise[padding : padding + len(sound)] += sound * (0.7 / peak)
     raw = np.clip(noise * 32767, -32768, 32767).astype("<i2").tobytes()
     for beams in _BEAMS:
-        found = _pocketsphinx(raw, parts, beams)
+        found = _pocketsphinx(raw, parts, beams, progress)
         if found is not None:
             return found
     raise mismatch()
 
 
-def _pocketsphinx(raw: bytes, parts: list[tuple[int, list[str]]], options: dict[str, Any]) -> list[_Span] | None:
+def _pocketsphinx(raw: bytes, parts: list[tuple[int, list[str]]], options: dict[str, Any], progress: Progress) -> list[_Span] | None:
     """Two passes: words, then the phones within them. None when no path through the words survives the search."""
     import pocketsphinx
 
@@ -165,6 +173,7 @@ def _pocketsphinx(raw: bytes, parts: list[tuple[int, list[str]]], options: dict[
             names[key] = f"w{len(names)}"
             decoder.add_word(names[key], key, True)
         spoken.append(names[key])
+    progress.check()
     try:
         decoder.set_align_text(" ".join(spoken))
         decoder.start_utt()
@@ -172,6 +181,7 @@ def _pocketsphinx(raw: bytes, parts: list[tuple[int, list[str]]], options: dict[
         decoder.end_utt()
         if decoder.hyp() is None:
             return None
+        progress.check()
         decoder.set_alignment()
         decoder.start_utt()
         decoder.process_raw(raw, full_utt=True)

@@ -111,11 +111,11 @@ def enrol(
     if text:
         sentences: Sequence[str] = [utterance.phonemes for utterance in plan(text)]
     else:
-        sentences = heard_phonemes(clean)
+        sentences = heard_phonemes(clean, progress)
     if not sentences:
         raise _no_speech()
     progress.check()
-    material = prepare(base, clean, sentences)
+    material = prepare(base, clean, sentences, progress)
     progress.check()
     cost = material.cost  # with the base voice; aligning with the adapted one would flatter a wrong text
     adapted = adapt(base, material, _phonemise, settings, progress)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.ndimage import binary_closing, binary_dilation, gaussian_filter1d, median_filter
 
+from retake.domain.progress import Progress
+
 from . import phone_network
 from .hibari_net import HOP, RATE
 
@@ -100,7 +102,7 @@ def quiet(samples: Samples) -> NDArray[np.bool_]:
     return smooth < max(min(floor + 8.0, loud - 18.0), loud - 38.0)
 
 
-def alignment_features(samples: Samples) -> NDArray[np.float32]:
+def alignment_features(samples: Samples, progress: Progress | None = None) -> NDArray[np.float32]:
     """(frames, d) features that compare what is said rather than who says it.
 
     Cepstra and their slopes, normalised over the recording; phone posteriors of a recogniser (Hazen et al. 2009: posteriorgrams
@@ -112,7 +114,7 @@ def alignment_features(samples: Samples) -> NDArray[np.float32]:
     slopes = np.gradient(gaussian_filter1d(cepstra, 1.0, axis=1), axis=1)
     both = np.concatenate([cepstra, slopes])
     both = (both - both.mean(1, keepdims=True)) / (both.std(1, keepdims=True) + 1e-5)
-    soft = np.sqrt(phone_network.posteriors(samples, RATE))
+    soft = np.sqrt(phone_network.posteriors(samples, RATE, progress))
     soft[:, phone_network.BLANK] *= 0.3  # silence and "same as before" look alike to the recogniser: little evidence
     soft = gaussian_filter1d(soft, 1.0, axis=0)
     at = np.clip((np.arange(count) * (HOP / RATE / phone_network.FRAME)).astype(np.int64), 0, len(soft) - 1)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retake.domain.phones import VOWELS
+from retake.domain.progress import Progress
 
 from . import features, phone_network
 from .hibari_net import HOP, RATE
@@ -20,11 +21,11 @@ _PAUSE = 0.25  # s of silence that ends a stretch
 _SHORTEST = 0.25  # s of speech worth recognising
 
 
-def heard_phonemes(samples: NDArray[np.float32]) -> list[str]:
+def heard_phonemes(samples: NDArray[np.float32], progress: Progress) -> list[str]:
     """One string of misaki phonemes for each stretch of speech between pauses (24 kHz). About one phone in five is wrong."""
     out: list[str] = []
     for start, end in _stretches(features.quiet(samples)):
-        words, _ = phone_network.decode(phone_network.posteriors(samples[start * HOP : end * HOP], RATE))
+        words, _ = phone_network.decode(phone_network.posteriors(samples[start * HOP : end * HOP], RATE, progress))
         if words:
             out.append(" ".join(_misaki(word) for word in words) + ".")
     return out

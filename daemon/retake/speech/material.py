@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from retake.domain.progress import Progress
+
 from . import dtw, features
 from .hibari_net import FRAMES_PER_STEP, HOP, expand, phoneme_ids, vocabulary
 from .synthesis import Synthesiser, pulse_spectrum, render
@@ -100,8 +102,9 @@ def read_script(base: Synthesiser, sentences: Sequence[str], pace: float = 1.0) 
     )
 
 
-def prepare(base: Synthesiser, samples: NDArray[np.float32], sentences: Sequence[str]) -> Material:
-    """Measure and align a reference (24 kHz, any level) with the phonemes that are said in it."""
+def prepare(base: Synthesiser, samples: NDArray[np.float32], sentences: Sequence[str], progress: Progress | None = None) -> Material:
+    """Measure and align a reference (24 kHz, any level) with the phonemes that are said in it; `progress` is only asked whether to stop."""
+    progress = progress or Progress()
     frames = features.frames_of(samples)
     samples = samples[: frames * HOP]
     quiet = features.quiet(samples)
@@ -109,8 +112,13 @@ def prepare(base: Synthesiser, samples: NDArray[np.float32], sentences: Sequence
     level = float(np.sqrt(np.mean(samples[loud] ** 2))) if loud.any() else float(np.sqrt(np.mean(samples**2)))
     samples = (samples * (TRAINING_LEVEL / max(level, 1e-6))).astype(np.float32)
     pitch = features.pitch(samples)
+    progress.check()
     script = read_script(base, sentences)
+    progress.check()
     spoken = _speak(base, script)
+    progress.check()
+    heard = features.pitch(spoken)
+    progress.check()
     material = Material(
         samples=samples,
         script=script,
@@ -118,22 +126,23 @@ def prepare(base: Synthesiser, samples: NDArray[np.float32], sentences: Sequence
         energy=features.energy(samples),
         pulses=pulse_spectrum(pitch),
         quiet=quiet,
-        heard=features.pitch(spoken),
-        compared=features.alignment_features(samples),
+        heard=heard,
+        compared=features.alignment_features(samples, progress),
         index=np.zeros(frames // FRAMES_PER_STEP, np.int64),
     )
-    realign(material, spoken)
+    realign(material, spoken, progress)
     return material
 
 
-def realign(material: Material, spoken: NDArray[np.float32]) -> None:
+def realign(material: Material, spoken: NDArray[np.float32], progress: Progress | None = None) -> None:
     """Find which id sounds in each step, from the same script `spoken` with the script's durations (24 kHz).
 
     Between words the reference may pause where the synthesiser does not: a frame of the reference's own silence is put into every
     gap, where the path may wait at no cost.
     """
     script = material.script
-    compared = features.alignment_features(spoken)
+    compared = features.alignment_features(spoken, progress)
+    (progress or Progress()).check()
     owner = np.repeat(np.arange(len(script.ids)), script.durations * FRAMES_PER_STEP)[: len(compared)]
     if material.quiet.sum() >= 4:
         silence = material.compared[material.quiet].mean(0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from retake.domain.phones import VOWELS
+from retake.domain.progress import Progress
 
 from . import activity
 from .loudness import loudness
@@ -28,13 +29,13 @@ ALIKE_VOICE = 0.65
 _MERGED = {"AO": "AA", "UH": "AH", "D": "T", "ZH": "SH"}
 
 
-def voice_similarity(a: Samples, b: Samples, rate: int) -> float | None:
+def voice_similarity(a: Samples, b: Samples, rate: int, progress: Progress | None = None) -> float | None:
     """Cosine in [-1, 1] between the voices of two recordings at the same rate, None where one holds too little speech.
 
     One person's recordings reach 0.79-0.95, different people 0.31 on average and rarely more than 0.66 (see `similarity_meaning`).
     """
     try:
-        return float(np.clip(embed(a, rate) @ embed(b, rate), -1.0, 1.0))
+        return float(np.clip(embed(a, rate, progress) @ embed(b, rate, progress), -1.0, 1.0))
     except ValueError:
         return None
 
@@ -50,14 +51,14 @@ def similarity_meaning(value: float | None) -> str:
     return "Within the range of different people (0.31 on average, 0.66 for similar ones)."
 
 
-def phone_error_rate(samples: Samples, rate: int, text: str) -> float:
+def phone_error_rate(samples: Samples, rate: int, text: str, progress: Progress | None = None) -> float:
     """Share of phones that a recogniser hears wrongly, misses or adds: edit distance over the number of phones of `text`.
 
     0.02-0.09 is what the recogniser makes of clear speech, natural or synthetic, 1 of something else. Raises RetakeError for text that cannot
     be spoken.
     """
-    said = _merge(expected_phones(normalise(text)))
-    words, _ = decode(posteriors(samples, rate))
+    said = _merge(expected_phones(normalise(text), progress))
+    words, _ = decode(posteriors(samples, rate, progress))
     heard = _merge([symbol for word in words for symbol in word])
     return edit_distance(said, heard) / max(1, len(said))
 
@@ -193,7 +194,7 @@ def _humming(sound: Samples, rate: int) -> float:
     return stands if stands > 12.0 else 0.0
 
 
-def has_speech(samples: Samples, rate: int) -> bool:
+def has_speech(samples: Samples, rate: int, progress: Progress | None = None) -> bool:
     """Whether somebody talks in a recording; no for silence, tones, noise and music without voice.
 
     Speech is what a phone recogniser hears as a quick succession of sure phones, vowels and consonants, while the level goes up and down.
@@ -205,7 +206,7 @@ def has_speech(samples: Samples, rate: int) -> bool:
     seconds = float(loud.sum()) * activity.STEP
     if seconds < 0.15:
         return False
-    words, sure = decode(posteriors(sound, rate))
+    words, sure = decode(posteriors(sound, rate, progress))
     phones = [symbol for word in words for symbol in word]
     certain = [symbol for symbol, probability in zip(phones, sure, strict=True) if probability >= 0.5]
     if len(certain) < 3 or len(set(certain)) < 3:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retake.domain.phones import PHONES, SILENCE
+from retake.domain.progress import Progress
 
 from . import activity
 
@@ -71,8 +72,11 @@ def _network() -> tuple[onnxruntime.InferenceSession, NDArray[np.float32]]:
     return session, fold
 
 
-def posteriors(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """(n, len(SYMBOLS) + 2) probabilities of each of our symbols, of "nothing new" (BLANK) and of a word break, every 20 ms."""
+def posteriors(samples: NDArray[np.float32], rate: int, progress: Progress | None = None) -> NDArray[np.float32]:
+    """(n, len(SYMBOLS) + 2) probabilities of each of our symbols, of "nothing new" (BLANK) and of a word break, every 20 ms.
+
+    `progress` is only asked whether to stop.
+    """
     import soxr
 
     sound = np.asarray(samples, np.float32)
@@ -86,17 +90,18 @@ def posteriors(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     for low, high in activity.stretches(activity.active(sound, RATE), _GAP, _MARGIN):
         first, last = int(low / FRAME), min(count, int(np.ceil(high / FRAME)))
         piece = sound[first * hop : last * hop]
-        out[first:last] = _hear(piece * (0.7 / max(1e-6, float(np.abs(piece).max(initial=0.0)))), last - first)
+        out[first:last] = _hear(piece * (0.7 / max(1e-6, float(np.abs(piece).max(initial=0.0)))), last - first, progress or Progress())
     return out
 
 
-def _hear(sound: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+def _hear(sound: NDArray[np.float32], count: int, progress: Progress) -> NDArray[np.float32]:
     """(count, symbols) of one stretch of sound, in pieces with context."""
     session, fold = _network()
     hop = round(FRAME * RATE)
     chunk, context = round(_CHUNK / FRAME), round(_CONTEXT / FRAME)
     parts: list[NDArray[np.float32]] = []
     for start in range(0, count, chunk):
+        progress.check()
         stop = min(count, start + chunk)
         low, high = max(0, start - context), min(count, stop + context)
         piece = sound[low * hop : high * hop]
@@ -139,11 +144,16 @@ def _spelling() -> Any:
     return hama.G2PModel()
 
 
-def expected_phones(spoken: str) -> list[str]:
+def expected_phones(spoken: str, progress: Progress | None = None) -> list[str]:
     """The phones that the recogniser reports where `spoken` (words, numbers written out) is said clearly.
 
     It was taught with the labels of hama's own letter-to-sound model, which differ from a dictionary's: hearing "I" it reports IY, and
     vowels are never reduced. Counting errors against a dictionary would count those habits (0.09 to 0.16 for flawless speech).
     """
     words = "".join(c if c.isalnum() or c in "'-" else " " for c in spoken).split()
-    return [_FROM_IPA[part.phoneme] for word in words for part in _spelling().predict(word).alignments if part.phoneme in _FROM_IPA]
+    progress = progress or Progress()
+    out: list[str] = []
+    for word in words:
+        progress.check()
+        out += [_FROM_IPA[part.phoneme] for part in _spelling().predict(word).alignments if part.phoneme in _FROM_IPA]
+    return out

@@ -40,17 +40,18 @@ def from_recording(path: str | os.PathLike[str], text: str | None, progress: Pro
     from retake.media.audio import read_audio
 
     name = Path(path).name
-    samples = read_audio(path, RATE, seconds=LONGEST + 1.0)
+    samples = read_audio(path, RATE, seconds=LONGEST + 1.0, progress=progress)
     progress.report(0.2)
     seconds = len(samples) / RATE
     if seconds < _SHORTEST:
         raise RetakeError(f"{name} lasts {seconds:.2f} s only.", "Use a recording of at least one spoken word.", code="sound_too_short")
     if seconds > LONGEST:
         raise RetakeError(f"{name} is longer than an hour.", "Cut it into several lines.", code="sound_too_long")
-    if not has_speech(samples, RATE):
+    if not has_speech(samples, RATE, progress):
         raise RetakeError(f"No speech was found in {name}.", no_speech().remedy, code="no_speech")
     progress.report(0.4)
-    timing = align(samples, RATE, text) if text is not None and text.strip() else recognise(samples, RATE).timing
+    known = text is not None and bool(text.strip())
+    timing = align(samples, RATE, text or "", progress=progress) if known else recognise(samples, RATE, progress).timing
     progress.report(1.0)
     return Speech(samples, RATE, replace(timing, exact=False), "recording")
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from retake.domain.progress import Progress
+
 from . import activity
 
 if TYPE_CHECKING:
@@ -74,11 +76,12 @@ def voiced_part(samples: Samples, rate: int) -> Samples:
     return sound * (_LEVEL / root) if root > 1e-6 else sound[:0]
 
 
-def embed(samples: Samples, rate: int) -> NDArray[np.float32]:
+def embed(samples: Samples, rate: int, progress: Progress | None = None) -> NDArray[np.float32]:
     """(256,) unit vector of the speaker. Raises ValueError when there is less than 0.3 s of sound in it."""
     sound = voiced_part(samples, rate)
     if len(sound) < 0.3 * RATE:
         raise ValueError("too little speech to tell a voice by")
+    progress = progress or Progress()
     frames = np.lib.stride_tricks.sliding_window_view(sound, _LENGTH)[::_HOP]
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(_LENGTH) / _LENGTH)
     features = np.empty((len(frames), _BANDS), np.float32)
@@ -90,6 +93,7 @@ def embed(samples: Samples, rate: int) -> NDArray[np.float32]:
     views = np.lib.stride_tricks.sliding_window_view(features, _WINDOW, axis=0)[::_STRIDE].transpose(0, 2, 1)
     parts: list[NDArray[np.float32]] = []
     for low in range(0, len(views), 64):
+        progress.check()
         raw = _network().run(None, {"mel_window": np.ascontiguousarray(views[low : low + 64])})[0]
         parts.append(np.asarray(raw, np.float32))
     vectors = np.concatenate(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from retake.domain.progress import Progress
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
 from retake.domain.take import TakeRequest
@@ -18,11 +19,12 @@ RATE = 16000
 LISTEN = 60.0
 
 
-def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: Speaker) -> dict[str, Any]:
+def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: Speaker, progress: Progress) -> dict[str, Any]:
     """Who the speech sounds like, whether its words are there, and how loud it is.
 
     Args:
         folder: the speaker's, holding the reference's sound.
+        progress: only asked whether to stop.
 
     Figures of a recorded voice-over are left out where they would say nothing about Retake.
     """
@@ -30,9 +32,9 @@ def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: 
     if request.audio is not None:
         return measured | {"alignment_confidence": round(speech.timing.confidence, 3)}
     samples = resample(speech.samples, speech.rate, RATE)
-    similarity = voice_similarity(samples[: round(LISTEN * RATE)], read_audio(folder / SOUND_NAME, RATE), RATE)
+    similarity = voice_similarity(samples[: round(LISTEN * RATE)], read_audio(folder / SOUND_NAME, RATE), RATE, progress)
     return measured | {
         "voice_similarity": None if similarity is None else round(similarity, 3),
         "voice_similarity_means": similarity_meaning(similarity),
-        "phone_error_rate": round(phone_error_rate(samples, RATE, request.text), 3),
+        "phone_error_rate": round(phone_error_rate(samples, RATE, request.text, progress), 3),
     }
