@@ -75,21 +75,19 @@ def test_a_failed_job_is_an_error(daemon: HttpDaemon, capsys: pytest.CaptureFixt
     assert "the last line" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "name"),
-    [
-        (["jobs", "show", "ffff"], 4, "unknown_job"),
-        (["jobs", "show", "f" * 32], 4, "unknown_job"),
-        (["jobs", "show", ""], 3, "bad_option"),
-        (["jobs", "list", "--state", "lost"], 3, "bad_option"),
-        (["jobs", "list", "--speaker", "No Name"], 3, "invalid"),
-    ],
-)
-def test_what_is_wrong(daemon: HttpDaemon, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, name: str) -> None:
+def test_what_is_wrong(daemon: HttpDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     asked(daemon, "One.")
     asked(daemon, "Two.")
-    assert cli.run([*arguments, "--json"]) == code
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == name
+    wrong = {
+        ("jobs", "show", "ffff-none"): (4, "unknown_job"),
+        ("jobs", "show", "f" * 32): (4, "unknown_job"),
+        ("jobs", "show", ""): (3, "bad_option"),
+        ("jobs", "list", "--state", "lost"): (3, "bad_option"),
+        ("jobs", "list", "--speaker", "No Name"): (3, "invalid"),
+    }
+    for arguments, (code, name) in wrong.items():
+        assert cli.run([*arguments, "--json"]) == code, arguments
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == name
 
 
 def test_without_a_daemon(capsys: pytest.CaptureFixture[str]) -> None:
