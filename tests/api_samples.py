@@ -30,12 +30,12 @@ MAKE_LINKS = os.name != "nt"
 LONG_AGO = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def make_context(home: Path, *, server: dict[str, Any] | None = None, limits: dict[str, Any] | None = None) -> Context:
+def make_context(home: Path, *, server: dict[str, Any] | None = None, limits: dict[str, Any] | None = None, artefacts: str = "") -> Context:
     """A context with a database of its own in `home`."""
     home.mkdir(parents=True, exist_ok=True)
     database = Database(default_url(home))
     database.create()
-    return Context(home, Settings.model_validate({"server": server or {}, "limits": limits or {}}), database, TOKEN)
+    return Context(home, Settings.model_validate({"server": server or {}, "limits": limits or {}, "artefacts": artefacts}), database, TOKEN)
 
 
 def client_of(context: Context) -> TestClient:

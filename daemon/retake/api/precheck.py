@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from retake.api.context import Context
+from retake.api.shared import artefacts_of
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.job import EnrolSpec, JobSpec, LineSpec, ScriptSpec
 from retake.domain.take import TakeRequest
@@ -19,17 +20,17 @@ def check(context: Context, spec: JobSpec) -> None:
     if isinstance(spec, EnrolSpec):
         _check_enrol(context.home, spec)
     elif isinstance(spec, LineSpec):
-        _check_line(context.home, spec.request, {})
+        _check_line(context, spec.request, {})
     elif isinstance(spec, ScriptSpec):
         known: dict[str, None] = {}
         for number, request in enumerate(spec.requests, 1):
             try:
-                _check_line(context.home, request, known)
+                _check_line(context, request, known)
             except RetakeError as error:
                 start = " ".join(request.text.split())[:40]
                 raise RetakeError(f"Line {number} ('{start}'): {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
     elif spec.speaker is not None:
-        speakers.require(context.home, spec.speaker)
+        _require_speaker(context, spec.speaker)
 
 
 def _check_enrol(home: Path, spec: EnrolSpec) -> None:
@@ -47,13 +48,22 @@ def _check_enrol(home: Path, spec: EnrolSpec) -> None:
         )
 
 
-def _check_line(home: Path, request: TakeRequest, known: dict[str, None]) -> None:
+def _check_line(context: Context, request: TakeRequest, known: dict[str, None]) -> None:
     """Check one line. `known` holds the speakers that were found before, so that a script asks the disk once for each."""
     if request.speaker not in known:
-        speakers.require(home, request.speaker)
+        _require_speaker(context, request.speaker)
         known[request.speaker] = None
     for part, engine in (("voice", request.voice_engine), ("lips", request.lips_engine)):
         if engine != "embedded":
             raise RetakeError(f"There is no {part} engine '{engine}'.", "Engines: embedded.", code="unknown_engine")
     if request.audio is None:
         check_text(request.text)
+
+
+def _require_speaker(context: Context, name: str) -> None:
+    """Raise RetakeError (unknown_speaker) unless the speaker is known, here or where machines share speakers (another one may have enrolled it)."""
+    shared = artefacts_of(context)
+    if shared is None:
+        speakers.require(context.home, name)
+    else:
+        shared.ensure_speaker(name)

@@ -78,7 +78,7 @@ class SpeakerView(BaseModel):
 
 
 class SpeakerSummary(BaseModel):
-    """A speaker in a list. `problem` says why one cannot be used whose record is damaged; then the rest is empty."""
+    """A speaker in a list. Of one whose record is damaged, `problem` says what is wrong; of one that is not here, only the name is known."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -96,6 +96,7 @@ class SpeakerSummary(BaseModel):
                     "voice_similarity": 0.81,
                     "warnings": 1,
                     "problem": None,
+                    "here": True,
                 }
             ]
         },
@@ -112,6 +113,7 @@ class SpeakerSummary(BaseModel):
     voice_similarity: float | None = None
     warnings: int = 0
     problem: str | None = None
+    here: bool = Field(default=True, description="false: another machine has learnt it; it is fetched when it is needed")
 
 
 class SpeakerList(BaseModel):
@@ -158,7 +160,11 @@ def enrol(context: InContext, body: SpeakerRequest, key: job_routes.IdempotencyK
 @router.get("", responses=documented(), response_model=SpeakerList)
 def list_speakers(context: InContext) -> SpeakerList:
     """All speakers that takes can be made of."""
-    return SpeakerList(speakers=[_summary(context.home, name) for name in store.names(context.home)])
+    here = store.names(context.home)
+    shared = artefacts_of(context)
+    elsewhere = set(shared.known_speakers()) - set(here) if shared is not None else set()
+    summaries = [_summary(context.home, name) for name in here] + [SpeakerSummary(name=name, here=False) for name in elsewhere]
+    return SpeakerList(speakers=sorted(summaries, key=_name))
 
 
 @router.get("/{name}", responses=documented("unknown_speaker"), response_model=SpeakerView)
@@ -237,6 +243,10 @@ def _folder(context: Context, name: str) -> Path:
     """The speaker's folder, fetched from where machines share speakers if it is not here. Raises RetakeError (unknown_speaker)."""
     shared = artefacts_of(context)
     return store.require(context.home, name) if shared is None else shared.ensure_speaker(name)
+
+
+def _name(summary: SpeakerSummary) -> str:
+    return summary.name
 
 
 def _summary(home: Path, name: str) -> SpeakerSummary:

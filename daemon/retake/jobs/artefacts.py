@@ -143,6 +143,11 @@ class Artefacts:
         self._delete_inputs(local.consent.reference_sha256)
         return True
 
+    def known_speakers(self) -> list[str]:
+        """Names of the speakers that are shared; empty without a shared place."""
+        transfer = self.transfer
+        return [] if transfer is None else [name for name in patiently(lambda: transfer.store.names("speakers")) if speakers.NAME.fullmatch(name)]
+
     # Takes and results
 
     def push_take(self, identifier: str) -> None:
