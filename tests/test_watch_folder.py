@@ -14,6 +14,7 @@ from watch_samples import Watched, make_database, make_home, render_waiting, spe
 from retake.domain.errors import RetakeError
 from retake.domain.job import JobState, Priority
 from retake.jobs import queue, records
+from retake.jobs.database import Database
 from retake.settings import Settings, WatchSettings
 from retake.speakers import store as speakers
 from retake.takes import store as takes
@@ -465,3 +466,16 @@ def test_a_link_in_the_place_of_out_is_refused(watched: Watched, tmp_path: Path)
     with pytest.raises(RetakeError) as caught:
         watched.ticks(1)
     assert caught.value.code == "linked_folder"
+
+
+def test_the_same_on_every_database(database: Database, tmp_path: Path) -> None:
+    folder = Watched(make_home(tmp_path / "home"), tmp_path / "drop", database)
+    folder.start()
+    folder.drop("people.csv", "name,text\n" + "".join(f"Person {number},Hello {{name}}.\n" for number in range(12)))
+    folder.drop("hello.txt", "Hello Person 7.")
+    folder.settle()
+    assert folder.names("done") == ["hello.txt", "people.csv"]
+    assert len([name for name in folder.names("out") if name.endswith(".mp4")]) == 13
+    assert len(folder.jobs()) == 12
+    assert folder.watcher is not None
+    folder.watcher.leave()

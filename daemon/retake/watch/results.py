@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,7 @@ def deliver(layout: Layout, catalogue: Catalogue, order: Order, take: Take, file
             part = folder / _file(stem, name)
             part.replace(layout.out / part.name)
         folder.rmdir()
+        _sync(layout.out)  # before the dropped file is moved to `done`, which would tell that its clips are here
     except OSError as error:
         raise explain_os_error(error, made.clip) from error
     catalogue.add(made)
@@ -156,6 +159,18 @@ def _stored_report(take: Take) -> dict[str, Any]:
             kind=ErrorKind.ENVIRONMENT,
             code="bad_take_record",
         ) from error
+
+
+def _sync(folder: Path) -> None:
+    """Make renames durable; Windows has no such call and some network disks refuse it."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _is_complete(made: Made, take: Take) -> bool:
