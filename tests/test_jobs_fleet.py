@@ -60,9 +60,9 @@ def test_the_job_of_a_silent_worker_is_given_away(database: Database) -> None:
     fleet.enter(database, "far-0", "cpu")
     job = line(database)
     assert running.claim(database, job.id, job.generation, "far-0") is not None
-    recovery.look()
+    assert recovery.bury() == []
     clock.now += fleet.SILENT_SECONDS + 1
-    assert any("far-0 is silent" in text for text in recovery.look())
+    assert any("far-0 is silent" in text for text in recovery.bury())
     given = records.get(database, job.id)
     assert given.state is JobState.QUEUED
     assert given.generation == job.generation + 1
@@ -76,15 +76,15 @@ def test_a_job_that_is_missing_from_the_queue_is_queued_again_after_a_second_loo
     recovery = Recovery(database)
     job, other = line(database), line(database, "Other.")
     database.client.delete_workflow(workflow_id(job.id, job.generation))
-    assert recovery.look() == []
-    [done] = recovery.look()
+    assert recovery.reconcile() == []
+    [done] = recovery.reconcile()
     assert "missing" in done
     again = records.get(database, job.id)
     assert (again.state, again.generation) == (JobState.QUEUED, 2)
     assert records.get(database, other.id).generation == 1
     statuses = database.client.list_workflows(workflow_ids=[workflow_id(job.id, 2)])
     assert [status.status for status in statuses] == ["ENQUEUED"]
-    assert recovery.look() == recovery.look() == []
+    assert recovery.reconcile() == recovery.reconcile() == []
 
 
 def test_a_job_that_was_being_cancelled_when_everything_died_is_cancelled(database: Database) -> None:
@@ -93,8 +93,8 @@ def test_a_job_that_was_being_cancelled_when_everything_died_is_cancelled(databa
     running.claim(database, job.id, job.generation, "gone-0")
     queue.cancel(database, job.id)
     database.client.delete_workflow(workflow_id(job.id, job.generation))
-    recovery.look()
-    recovery.look()
+    recovery.reconcile()
+    recovery.reconcile()
     assert records.get(database, job.id).state is JobState.CANCELLED
 
 

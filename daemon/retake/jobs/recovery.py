@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 WAITING = {"ENQUEUED", "DELAYED"}
 _CHUNK = 500
+_EXHAUSTED = "begun too often"
 
 
 @dataclass
@@ -28,13 +29,9 @@ class Recovery:
     watch: fleet.Watch = field(default_factory=fleet.Watch)
     _suspects: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
 
-    def look(self) -> list[str]:
-        """Put right what is wrong; returns what was done, in words. Raises RetakeError (no_database)."""
-        found = fleet.members(self.database)
-        silent = self.watch.look(found)
-        done = [self._bury(worker) for worker in sorted(silent)]
-        alive = {member.id for member in found} - silent
-        return done + self._reconcile(alive)
+    def bury(self) -> list[str]:
+        """Give away the jobs of workers that have fallen silent; returns what was done, in words. Raises RetakeError (no_database)."""
+        return [self._bury(worker) for worker in sorted(self.watch.look(fleet.members(self.database)))]
 
     def _bury(self, worker: str) -> str:
         error = JobError(
@@ -50,31 +47,34 @@ class Recovery:
         fleet.leave(self.database, worker)
         return f"{worker} is silent: gave up on it, with {len(held)} jobs"
 
-    def _reconcile(self, alive: set[str]) -> list[str]:
+    def reconcile(self) -> list[str]:
+        """Queue again what the queue has lost; returns what was done, in words. Raises RetakeError (no_database)."""
+        members = {member.id for member in fleet.members(self.database)}
         with self.database.reading() as connection:
-            active = [records.job_of(row) for row in connection.execute(sa.select(jobs).where(jobs.c.state.in_(ACTIVE)))]
-        suspects = {(job.id, job.generation): why for job, why in self._doubtful(active, alive)}
+            query = sa.select(jobs.c.id, jobs.c.generation).where(jobs.c.state.in_(ACTIVE))
+            active = [(row.id, row.generation) for row in connection.execute(query)]
+        suspects = self._doubtful(active, members)
         confirmed = {key: why for key, why in suspects.items() if key in self._suspects}
         self._suspects = set(suspects)
         return [message for (job_id, generation), why in confirmed.items() if (message := self._mend(job_id, generation, why))]
 
-    def _doubtful(self, active: list[Job], alive: set[str]) -> list[tuple[Job, str]]:
-        out: list[tuple[Job, str]] = []
+    def _doubtful(self, active: list[tuple[str, int]], members: set[str]) -> dict[tuple[str, int], str]:
+        """Jobs (id and generation) that the queue knows otherwise than the table, and how."""
+        out: dict[tuple[str, int], str] = {}
         for start in range(0, len(active), _CHUNK):
-            chunk = active[start : start + _CHUNK]
-            ids = [workflow_id(job.id, job.generation) for job in chunk]
-            statuses = {
-                status.workflow_id: status for status in self.database.client.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
-            }
-            for job, name in zip(chunk, ids, strict=True):
+            chunk = {workflow_id(*key): key for key in active[start : start + _CHUNK]}
+            found = self.database.client.list_workflows(workflow_ids=list(chunk), load_input=False, load_output=False)
+            statuses = {status.workflow_id: status for status in found}
+            for name, key in chunk.items():
                 status = statuses.get(name)
                 if status is None:
-                    out.append((job, "it is missing from the queue"))
-                elif status.status == "PENDING":
-                    if status.executor_id not in alive:
-                        out.append((job, f"its worker {status.executor_id} is gone"))
-                elif status.status not in WAITING:
-                    out.append((job, "exhausted" if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED" else f"the queue calls it {status.status}"))
+                    out[key] = "it is missing from the queue"
+                elif status.status == "PENDING" and status.executor_id not in members:
+                    out[key] = f"its worker {status.executor_id} is gone"
+                elif status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+                    out[key] = _EXHAUSTED
+                elif status.status not in {*WAITING, "PENDING"}:
+                    out[key] = f"the queue calls it {status.status}"
         return out
 
     def _mend(self, job_id: str, generation: int, why: str) -> str | None:
@@ -85,7 +85,7 @@ class Recovery:
             job = records.job_of(row)
             if job.state.over:
                 return None
-            if why == "exhausted":
+            if why == _EXHAUSTED:
                 self._give_up(connection, job)
                 return f"{job.id}: given up, begun too often"
             if job.cancelling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -31,7 +32,8 @@ LOOK_SECONDS = 0.1  # how soon a dead worker is noticed
 CANCEL_LOOK_SECONDS = 0.25
 # A render that is asked to stop does so at its next safe point. One that has not after this long is ended by force.
 PATIENCE_SECONDS = 1.3
-RECOVERY_SECONDS = 5.0
+BURY_SECONDS = 5.0
+RECONCILE_SECONDS = 30.0
 _MOST_SUPERVISORS = 32
 
 
@@ -78,8 +80,9 @@ class Supervisor:
             self._thread.join()
         for child in self._children:
             child.end()
-            running.interrupted(self._database, child.worker)
-            fleet.leave(self._database, child.worker)
+            with contextlib.suppress(RetakeError):  # the database is away; the next start puts it right
+                running.interrupted(self._database, child.worker)
+                fleet.leave(self._database, child.worker)
         if self._lock is not None:
             self._lock.release()
 
@@ -111,21 +114,26 @@ class Supervisor:
         raise RetakeError("Too many supervisors use this home folder.", "End some of them.", kind=ErrorKind.ENVIRONMENT, code="too_many_supervisors")
 
     def _run(self) -> None:
-        cancel_at = recover_at = 0.0
+        due = dict.fromkeys((self._enforce_cancels, self._bury, self._reconcile), 0.0)
+        every = {self._enforce_cancels: CANCEL_LOOK_SECONDS, self._bury: BURY_SECONDS, self._reconcile: RECONCILE_SECONDS}
         while not self._ended.wait(LOOK_SECONDS):
-            now = self._clock()
             try:
                 for child in self._children:
                     self._look_after(child)
-                if now >= cancel_at:
-                    cancel_at = now + CANCEL_LOOK_SECONDS
-                    self._enforce_cancels(now)
-                if now >= recover_at:
-                    recover_at = now + RECOVERY_SECONDS
-                    for message in self._recovery.look():
-                        log.warning("%s", message)
+                for task, at in due.items():
+                    if self._clock() >= at:
+                        due[task] = self._clock() + every[task]
+                        task()
             except (RetakeError, OSError, SQLAlchemyError, dbos_error.DBOSException) as error:
                 log.warning("the supervisor goes on after: %s", error)  # the database is away, a disk is full: workers wait for it too
+
+    def _bury(self) -> None:
+        for message in self._recovery.bury():
+            log.warning("%s", message)
+
+    def _reconcile(self) -> None:
+        for message in self._recovery.reconcile():
+            log.warning("%s", message)
 
     def _look_after(self, child: Child) -> None:
         death = child.look()
@@ -144,7 +152,8 @@ class Supervisor:
         fleet.leave(self._database, child.worker)
         child.start_again(had_work=bool(held))
 
-    def _enforce_cancels(self, now: float) -> None:
+    def _enforce_cancels(self) -> None:
+        now = self._clock()
         mine = {child.worker: child for child in self._children}
         query = sa.select(jobs.c.id, jobs.c.worker).where(
             jobs.c.state == JobState.RUNNING.value, jobs.c.cancelling.is_(True), jobs.c.worker.in_(mine)

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from pydantic import JsonValue
 
@@ -133,7 +133,7 @@ def main() -> None:
         os._exit(error.kind.value)
 
 
-def work(setup: WorkerSetup) -> None:
+def work(setup: WorkerSetup) -> NoReturn:
     """Take jobs until the parent ends. Raises RetakeError where that cannot begin."""
     from filelock import FileLock, Timeout
 
@@ -152,9 +152,8 @@ def work(setup: WorkerSetup) -> None:
     database = Database(setup.database)
     _warm_up()
     running.interrupted(database, setup.worker)
-    dbos = _launch(setup, Runner(setup, database))
+    _launch(setup, Runner(setup, database))
     _beat(database, setup)
-    dbos.destroy()
 
 
 def _warm_up() -> None:
@@ -166,7 +165,7 @@ def _warm_up() -> None:
         pipeline.lips_engine(name)
 
 
-def _launch(setup: WorkerSetup, runner: Runner) -> Any:
+def _launch(setup: WorkerSetup, runner: Runner) -> None:
     """Start DBOS: it goes on with what this worker had begun, then takes from the queue, one job at a time."""
     from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
@@ -190,10 +189,9 @@ def _launch(setup: WorkerSetup, runner: Runner) -> Any:
 
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
-    return DBOS
 
 
-def _beat(database: Database, setup: WorkerSetup) -> None:
+def _beat(database: Database, setup: WorkerSetup) -> NoReturn:
     """Tell for ever that this worker lives."""
     from retake.jobs import fleet
 
