@@ -138,6 +138,7 @@ def build(images: Iterable[tuple[int, Image]], geometry: Geometry, progress: Pro
         )
     keep = _good(np.array(sharp), np.array(tones))
     keep = _within_limit(keep, [len(b) for b in blobs])
+    progress.check()
     numbers = np.array(frames, np.int32)[keep]
     return MouthBank(
         numbers,

@@ -44,9 +44,10 @@ def enrol(folder: Path, track: FaceTrack, timing: Timing, progress: Progress) ->
     from .shape import ShapeModel
 
     where = learn_pictures(folder, track, progress)
+    progress.check()
     canonical, _ = to_canonical(track.landmarks, where.template)
     canonical[:, list(MOUTH)] -= where.turned(np.arange(len(track)))
-    ShapeModel.fit(canonical, track.rate, timing).save(folder / FOLDER)
+    ShapeModel.fit(canonical, track.rate, timing, progress=progress).save(folder / FOLDER)
 
 
 def learn_pictures(folder: Path, track: FaceTrack, progress: Progress) -> Geometry:

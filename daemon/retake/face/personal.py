@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retake.domain.progress import Progress
+
 from .features import FEATURES, TAPS
 
 Array = NDArray[np.float32]
@@ -51,7 +53,7 @@ def gain_weight(seconds: float) -> float:
     return float(np.clip((seconds - 4) / 4, 0.5, MOST_GAIN))
 
 
-def fit_residual(context: Array, components: Array, left: Array, importance: Array, rate: float) -> Residual:
+def fit_residual(context: Array, components: Array, left: Array, importance: Array, rate: float, *, progress: Progress | None = None) -> Residual:
     """Learn what is left over.
 
     Args:
@@ -60,7 +62,9 @@ def fit_residual(context: Array, components: Array, left: Array, importance: Arr
         left: (n, outputs) truth minus prior minus the person's mean.
         importance: (outputs,) weight of each output in choosing the penalty.
         rate: frames per second.
+        progress: only asked whether to stop.
     """
+    progress = progress or Progress()
     spread = components.std(0).max() + 1e-6
     weights = np.concatenate([tap_weights(), np.full(components.shape[1], gain_weight(len(left) / rate) / spread, np.float32)])
     x = (np.concatenate([context, components], 1) * weights).astype(np.float64)
@@ -68,9 +72,11 @@ def fit_residual(context: Array, components: Array, left: Array, importance: Arr
     fold = (np.arange(len(x)) / (BLOCK_SECONDS * rate)).astype(int) % FOLDS
     errors = np.zeros(len(PENALTIES))
     for number in range(FOLDS):
+        progress.check()
         test = fold == number
         if test.any() and (~test).sum() > 10:
             errors += _errors(x[~test], left[~test], x[test], left[test], importance)
+    progress.check()
     penalty = PENALTIES[int(errors.argmin())]
     centre, intercept = x.mean(0), left.mean(0)
     weight = _solve(x - centre, left - intercept, penalty)

@@ -21,6 +21,7 @@ from scipy.stats import trim_mean
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.phones import CLOSED, OPEN_VOWELS
+from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.domain.timing import Timing
 from retake.media.files import atomic
@@ -61,7 +62,14 @@ class ShapeModel:
 
     @classmethod
     def fit(
-        cls, canonical: Array, rate: FrameRate, timing: Timing, weight_ok: NDArray[np.bool_] | None = None, *, prior: ShapePrior | None = None
+        cls,
+        canonical: Array,
+        rate: FrameRate,
+        timing: Timing,
+        weight_ok: NDArray[np.bool_] | None = None,
+        *,
+        prior: ShapePrior | None = None,
+        progress: Progress | None = None,
     ) -> ShapeModel:
         """Learn from a reference.
 
@@ -70,6 +78,7 @@ class ShapeModel:
             timing: phones of the reference in the same clock, lag corrected.
             weight_ok: (n,) False where a frame shall not count (turned away, sound unsure).
             prior: another prior than the one that ships (measurements).
+            progress: only asked whether to stop.
 
         Raises RetakeError if fewer than five frames show a face.
         """
@@ -87,7 +96,8 @@ class ShapeModel:
         residual = Residual.none(components.shape[1], mean.size)
         if rate.seconds(int(good.sum())) >= ENOUGH_SECONDS:
             seen = _context_at_frames(timing, len(canonical), rate)[good]
-            residual = fit_residual(seen, components[good], (left[good] - mean).reshape(len(seen), -1), _importance(), float(rate))
+            rows = (left[good] - mean).reshape(len(seen), -1)
+            residual = fit_residual(seen, components[good], rows, _importance(), float(rate), progress=progress)
         open_gap, closed_gap = _gaps(mouths, good, rate, timing)
         model = cls(space, mean, mean, residual, open_gap, closed_gap, prior)
         quiet = good & at_rest(timing, _centres(len(canonical), rate))

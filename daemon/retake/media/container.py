@@ -14,7 +14,7 @@ from av.stream import Disposition
 
 from retake.domain.errors import ErrorKind, RetakeError
 
-from .limits import OPENING_SECONDS, check_picture, check_sample_rate, check_streams, limits
+from .limits import LONGEST_SIDE, OPENING_SECONDS, check_picture, check_sample_rate, check_streams, limits
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -77,7 +77,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         raise RetakeError(f"{path.name} is a still picture.", "Use a video of the person talking.", code="still_picture")
     try:
         # The absolute path keeps a file named like a protocol ("concat:x") a file.
-        patience = min(OPENING_SECONDS, limits().decode_seconds)
+        patience = max(1.0, min(OPENING_SECONDS, limits().decode_seconds))
         container = av.open(str(path), options=dict(_OPTIONS), metadata_errors="replace", timeout=(patience, patience))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if _looks_like_container(head):
@@ -108,8 +108,9 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     context = stream.codec_context
     check_picture(context.width, context.height, name)
     if not context.is_open:
-        # The header of a frame inside the stream may claim another size: the decoder refuses it before it makes room for it.
-        context.options = {**context.options, "max_pixels": str(limits().pixels)}
+        # The header of a frame inside the stream may claim another size: the decoder refuses it before it makes room for it. Decoders count
+        # rows as long as they are in memory, so a little more is let through here; readers look at every frame.
+        context.options = {**context.options, "max_pixels": str(limits().pixels + 64 * LONGEST_SIDE)}
     return stream
 
 
