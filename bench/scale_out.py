@@ -218,7 +218,8 @@ def report(outcome: Outcome, seconds: float) -> list[str]:
     shares = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     lines += [
         "",
-        f"killed -9 at {outcome.killed_at:.1f} s: supervisor and worker of the first machine, rendering; its job was given away at {outcome.noticed_at:.1f} s",
+        f"killed -9 at {outcome.killed_at:.1f} s: supervisor and worker of the first machine, rendering",
+        f"its job was given to the other at {outcome.noticed_at:.1f} s",
         f"done: {len(outcome.finished)} of {len(outcome.jobs)} ({shares}), begun more than once: {len(outcome.begun_twice)}; {seconds:.0f} s in all",
         f"takes fetched from the shared folder and played to the last frame: {'all' if outcome.good else 'see below'}",
         *[f"PROBLEM: {problem}" for problem in outcome.problems],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from postgres import database, postgres_server, postgres_template, postgres_url, sqlite_template  # noqa: F401 - fixtures
+from postgres import database, postgres_server, postgres_spares, postgres_template, postgres_url, sqlite_template  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "daemon" / "retake"

@@ -24,6 +24,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from retake.jobs import tables
 from retake.jobs.database import Database
 
 MISSING = "PostgreSQL's programs initdb and postgres were not found (Debian: apt install postgresql)"
@@ -32,6 +33,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 # Durability costs most of the time of small tests, and nobody needs these databases after a power cut.
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=100")
+
+# What says which tables there are, and is no test's data.
+KEPT = ("dbos_migrations", "retake_facts")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,19 @@ class Server:
         name = f"test_{secrets.token_hex(6)}"
         self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
+
+    def clear(self, url: str) -> None:
+        """Empty all tables of a database, from under connections that a test left open. A fifth of the work of making another one."""
+        with closing(psycopg.connect(url, autocommit=True, connect_timeout=10)) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("SET session_replication_role = replica")  # rows go in any order, whatever refers to them
+            found = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'dbos')").fetchall()
+            for schema, name in found:
+                if name not in KEPT:
+                    connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(schema, name)))
+            connection.execute("UPDATE retake_facts SET value = %s WHERE name = 'schema'", [str(tables.SCHEMA)])
 
     def drop(self, url: str) -> None:
         """Remove a database, also from under connections that a test left open."""
@@ -185,12 +202,19 @@ def postgres_template(postgres_server: Server) -> str:
     return url.rsplit("/", 1)[-1]
 
 
+@pytest.fixture(scope="session")
+def postgres_spares() -> list[str]:
+    """Addresses of databases that no test uses at present; their tables are empty."""
+    return []
+
+
 @pytest.fixture
-def postgres_url(postgres_server: Server, postgres_template: str) -> Iterator[str]:
-    """Address of a database of this test's own, with all tables in it."""
-    url = postgres_server.create(postgres_template)
+def postgres_url(postgres_server: Server, postgres_template: str, postgres_spares: list[str]) -> Iterator[str]:
+    """Address of a database that this test has to itself, with all tables in it, empty."""
+    url = postgres_spares.pop() if postgres_spares else postgres_server.create(postgres_template)
     yield url
-    postgres_server.drop(url)
+    postgres_server.clear(url)
+    postgres_spares.append(url)
 
 
 @pytest.fixture(scope="session")
