@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from retake.domain.job import EnrolSpec, Job, JobSpec, JobState, LineSpec, Priority, ScriptSpec, TimelineSpec
 from retake.domain.take import TakeRequest
@@ -28,6 +28,16 @@ def _with_kind(schema: dict[str, Any]) -> None:
 
 
 _SPEC_IN = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra=_with_kind)
+
+
+def whole(value: object) -> object:
+    """JSON knows one kind of number: 25.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# The bounds come first: behind the conversion they would not be part of the schema.
+Side = Annotated[int, Field(ge=64, le=7680), BeforeValidator(whole)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)]
 
 InputPath = Annotated[
     str,
@@ -57,6 +67,9 @@ class TakeRequestIn(TakeRequest):
     style: Literal["neutral"] = "neutral"  # pyright: ignore[reportIncompatibleVariableOverride]
     voice_engine: str = Field(default="embedded", pattern=ENGINE)
     lips_engine: str = Field(default="embedded", pattern=ENGINE)
+    width: Side | None = None
+    height: Side | None = None
+    seed: Seed = 0
     # It becomes part of a file's name.
     line_id: str = Field(default_factory=lambda: TakeRequest(speaker="").line_id, pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["a1b2c3d4e5f6"])
 
@@ -100,6 +113,7 @@ class TimelineSpecIn(TimelineSpec):
     timeline: InputPath
     speaker: SpeakerName | None = Field(default=None, description="for placeholders that name none")
     output: OutputPath | None = Field(default=None, description="path of the filled .otio; None: the job's own folder of results")
+    seed: Seed = 0
 
 
 SpecIn = Annotated[EnrolSpecIn | LineSpecIn | ScriptSpecIn | TimelineSpecIn, Field(discriminator="kind")]

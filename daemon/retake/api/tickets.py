@@ -11,13 +11,15 @@ import hmac
 import re
 import time
 from datetime import UTC, datetime
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from retake.api.context import InContext
 from retake.api.errors import documented
+from retake.api.models import whole
 
 LONGEST_SECONDS = 3600
 # What is shown or listened to. Everything else goes with the token.
@@ -34,7 +36,7 @@ class TicketRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: str = Field(pattern=PATH_PATTERN, examples=["/v1/takes/5f1c3a9e0b7d2468/media"])
-    seconds: int = Field(default=600, ge=1, le=LONGEST_SECONDS, description="how long it may be opened")
+    seconds: Annotated[int, Field(ge=1, le=LONGEST_SECONDS, description="how long it may be opened"), BeforeValidator(whole)] = 600
 
 
 class Ticket(BaseModel):
