@@ -121,7 +121,8 @@ class Intake:
             )
         if not self._artefacts.shared:
             return submission
-        return replace(submission, spec=self._artefacts.share(submission.spec))
+        # Shared files have other names, so it is another request than the same one before there was a shared place.
+        return replace(submission, spec=self._artefacts.share(submission.spec), idempotency_key=f"{submission.idempotency_key}:shared")
 
     def _again(self, job: Job, claimed: Claimed) -> Job:
         """A job that was over without a result when its file was dropped is put into the queue again."""
