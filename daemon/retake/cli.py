@@ -16,6 +16,7 @@ from typer.main import get_command
 from retake import __version__, cli_output
 from retake.cli_doctor import add_doctor
 from retake.cli_make import add_makers
+from retake.cli_prune import add_prune
 from retake.cli_serve import add_serve
 from retake.cli_speakers import add_speakers
 from retake.cli_takes import add_takes
@@ -38,6 +39,7 @@ add_takes(app)
 add_doctor(app)
 add_serve(app)
 add_watch(app)
+add_prune(app)
 
 
 @app.command()

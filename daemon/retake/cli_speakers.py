@@ -8,7 +8,7 @@ import typer
 
 from retake import cli_output
 from retake.cli_options import AsJson, Debug
-from retake.settings import home
+from retake.settings import home, load_settings
 
 
 def add_speakers(app: typer.Typer) -> None:
@@ -90,6 +90,11 @@ def delete(
     store.require(folder, name)
     if not yes and not as_json and not typer.confirm(f"Delete speaker '{name}' and everything learnt?", err=True):
         raise typer.Abort()
+    shared = load_settings(folder).artefacts
+    if shared:
+        from retake.jobs.artefacts import Artefacts
+
+        Artefacts(shared, folder).delete_speaker(name)
     store.delete(folder, name)
     if as_json:
         cli_output.answer_json({"deleted": name})

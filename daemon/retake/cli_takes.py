@@ -11,7 +11,7 @@ import typer
 from retake import cli_output
 from retake.cli_options import AsJson, Debug, Quiet, existing_file, text_or_file
 from retake.console import working
-from retake.settings import home, prepare_home
+from retake.settings import home, load_settings, prepare_home
 
 MEANINGS = {
     "faces": "share of frames in which a face was found",
@@ -30,17 +30,23 @@ MEANINGS = {
 
 
 def add_takes(app: typer.Typer) -> None:
-    app.command()(takes)
+    group = typer.Typer(help="List the takes that were made, or delete one.", invoke_without_command=True, rich_markup_mode=None)
+    group.callback()(takes)
+    group.command("delete")(delete)
+    app.add_typer(group, name="takes")
     app.command()(score)
 
 
 def takes(
+    context: typer.Context,
     speaker: Annotated[str | None, typer.Option("--speaker", "-s", help="Only takes of this speaker.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many, newest first.")] = 50,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """List the takes that were made, newest first."""
+    """List the takes that were made, newest first; or delete one."""
+    if context.invoked_subcommand is not None:
+        return
     from retake.takes import store
 
     found = store.history(home(), speaker=speaker)[:limit]
@@ -62,6 +68,33 @@ def takes(
         for stored in found
     ]
     cli_output.print_lines(cli_output.table(("take", "made (UTC)", "speaker", "frames", "line", "clip"), rows))
+
+
+def delete(
+    take: Annotated[str, typer.Argument(help="The take's id, as 'retake takes' shows it.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Delete a take, here and where machines share it; copies that were written elsewhere stay."""
+    from retake.takes import store
+
+    folder = home()
+    stored = store.load(folder, take)
+    if not yes and not as_json:
+        line = _shortened(stored.take.request.text or Path(stored.take.request.audio or "").name)
+        if not typer.confirm(f"Delete take {take} ('{line}')?", err=True):
+            raise typer.Abort()
+    shared = load_settings(folder).artefacts
+    if shared:
+        from retake.jobs.artefacts import Artefacts
+
+        Artefacts(shared, folder).delete_take(take)
+    store.delete(folder, take)
+    if as_json:
+        cli_output.answer_json({"deleted": take})
+    else:
+        print(f"Deleted take {take}.")
 
 
 def score(

@@ -266,10 +266,9 @@ class FsspecStore:
         try:
             write(part)
             self._fs.mv(part, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
+        finally:
+            with contextlib.suppress(OSError):  # where it was moved, it is gone
                 self._fs.rm(part)
-            raise
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
