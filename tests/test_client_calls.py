@@ -91,6 +91,10 @@ def test_a_daemon_of_another_version(client: Client, monkeypatch: pytest.MonkeyP
     with pytest.raises(VersionMismatch) as caught:
         client.handshake()
     assert "daemon" in caught.value.remedy
+    monkeypatch.setattr("retake_client.client.API", 0)
+    with pytest.raises(VersionMismatch) as caught:
+        client.handshake()
+    assert "client" in caught.value.remedy
 
 
 def test_a_job_from_asking_to_its_clip(daemon: HttpDaemon, client: Client, tmp_path: Path) -> None:

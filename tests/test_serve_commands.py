@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from api_samples import make_speaker
 from http_daemon import HttpDaemon, http_daemon
 
-from retake import __version__, cli, connection, doctor
+from retake import __version__, cli, connection, daemon_log, doctor
 from retake.connection import ConnectionRecord
 from retake.domain.job import JobError, JobProgress, JobResult
 from retake.jobs import running
@@ -97,6 +98,17 @@ def test_without_a_daemon(capsys: pytest.CaptureFixture[str]) -> None:
     assert "retake serve" in answer["remedy"]
     assert cli.run(["status", "--json"]) == 4
     assert json.loads(capsys.readouterr().out) == {"running": False}
+
+
+def test_without_a_console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As Windows starts a service: there is nobody to tell, and that is no error."""
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    assert cli.run(["version"]) == 0
+    assert cli.run(["jobs", "show"]) == 2
+    with daemon_log.logging_to(tmp_path, []) as path:
+        logging.getLogger("retake.test").warning("in the file")
+    assert "in the file" in path.read_text(encoding="utf-8")
 
 
 def test_status_names_what_runs(daemon: HttpDaemon, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from daemon_process import Daemon, daemon, environment_of
 
-from retake import stopping
+from retake import http_server, stopping
 from retake.domain.errors import RetakeError
 from retake_client import Client, ClientError, Connection, NoDaemon, Refused
 
@@ -108,6 +109,62 @@ def test_nothing_secret_is_logged(running: Daemon) -> None:
     assert "ticket=" not in log
 
 
+def test_a_connection_file_that_is_taken_away_comes_back(running: Daemon) -> None:
+    before = Connection.find(running.home)
+    (running.home / "daemon.json").unlink()
+    deadline = time.monotonic() + 30
+    while not (running.home / "daemon.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert Connection.find(running.home) == before
+    assert "written again" in running.log()
+
+
+@posix
+def test_what_nohup_ignores_stays_ignored() -> None:
+    heard: list[int] = []
+
+    def hear(number: int, frame: object) -> None:
+        heard.append(number)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with http_server.handled(hear):
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert heard == [signal.SIGTERM]
+
+
+@posix
+def test_workers_without_http(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert retake(home, "worker").returncode == 3  # without a database that it could share
+    url = f"sqlite:///{home / 'jobs.sqlite3'}"
+    command = [sys.executable, "-m", "retake", "worker", "--workers", "1"]
+    environment = {**environment_of(home), "RETAKE_DATABASE": url}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        assert str(process.pid) in process.stdout.readline()
+        deadline = time.monotonic() + 30
+        while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        assert all(url not in " ".join(child.cmdline()) for child in children)  # an address may hold a password
+        assert not (home / "daemon.json").exists()
+        process.terminate()
+        assert process.wait(STOP_LIMIT) == 0
+        assert psutil.wait_procs(children, timeout=5)[1] == []
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_streams_open(tmp_path: Path, number: signal.Signals) -> None:
@@ -142,8 +199,6 @@ def test_a_signal_ends_it_with_streams_open(tmp_path: Path, number: signal.Signa
 
 
 def test_stop_ends_it_and_its_workers(tmp_path: Path) -> None:
-    import psutil
-
     with daemon(tmp_path / "home") as found:
         deadline = time.monotonic() + 20
         while not (children := psutil.Process(found.process.pid).children(recursive=True)) and time.monotonic() < deadline:

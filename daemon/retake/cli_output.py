@@ -93,7 +93,10 @@ def one_line(text: str) -> str:
 
 
 def tolerant_streams() -> None:
-    """A console that cannot show a character gets a question mark, not a crash."""
+    """A console that cannot show a character gets a question mark, not a crash; what is said without a console (pythonw) is gone."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

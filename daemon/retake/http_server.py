@@ -13,8 +13,9 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import h11
@@ -30,6 +31,7 @@ HEADER_SECONDS = 10.0  # within which they must have arrived
 STALL_SECONDS = 60.0  # without a byte of a body that is being sent
 KEEP_ALIVE_SECONDS = 30
 CONNECTIONS = 512  # at once; what comes on top is answered with 503
+LOOK_SECONDS = 5
 GRACE_SECONDS = 1  # for answers that are under way when the daemon is stopped
 STREAMS = "/events"  # ends the address of answers that never end by themselves
 
@@ -130,18 +132,29 @@ class Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread gets signals
             return
-        wanted = [signal.SIGINT, signal.SIGTERM]
-        wanted.append(signal.SIGBREAK if sys.platform == "win32" else signal.SIGHUP)
-        before = {number: signal.signal(number, self.handle_exit) for number in wanted}
-        try:
+        with handled(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
-def configure(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
-    """How the API is served. Headers that a proxy adds are not believed: anybody could send them."""
+@contextlib.contextmanager
+def handled(handler: Callable[[int, FrameType | None], None]) -> Generator[None, None, None]:
+    """Have the signals that ask a process to end call `handler`. Those that whoever started us wants ignored (nohup, a shell's &) stay so."""
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    wanted.append(signal.SIGBREAK if sys.platform == "win32" else signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def configure(app: Any, context: ssl.SSLContext | None, look_after: Callable[[], Awaitable[None]] | None = None) -> uvicorn.Config:
+    """How the API is served. Headers that a proxy adds are not believed: anybody could send them.
+
+    Args:
+        look_after: called every few seconds.
+    """
 
     def given_context(config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         assert context is not None
@@ -160,6 +173,8 @@ def configure(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS + 1,
         h11_max_incomplete_event_size=HEADER_BYTES,
+        callback_notify=look_after,
+        timeout_notify=LOOK_SECONDS,
         ssl_context_factory=given_context if context is not None else None,
     )
 

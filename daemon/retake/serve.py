@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import ssl
 import threading
@@ -17,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from retake import __version__
-from retake.connection import API, ConnectionRecord, load_token, only_daemon, remove_record, write_record
+from retake.connection import API, ConnectionRecord, load_token, only_daemon, remove_record, stored_record, write_record
 from retake.daemon_log import logging_to, told
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.settings import Settings, prepare_home
@@ -156,7 +155,9 @@ class _Daemon:
         self._services = Services(services + services_of_context(context), give_up=self.stop)
         app = create_app(context)
         add_shutdown(app, self.stop)
-        self._server = http_server.Server(http_server.configure(app, tls), started=self._on_started, stopping=app.state.hub.close)
+        self._server = http_server.Server(
+            http_server.configure(app, tls, self._keep_findable), started=self._on_started, stopping=app.state.hub.close
+        )
 
     def run(self, sockets: list[socket.socket]) -> int:
         """Serve until told to stop; returns the exit code."""
@@ -183,6 +184,15 @@ class _Daemon:
     def forget(self) -> None:
         """Take the connection file away."""
         remove_record(self._home, self._record)
+
+    async def _keep_findable(self) -> None:
+        """Write the connection file again if somebody took it away (a clean-up of old files, a backup played back)."""
+        if stored_record(self._home) != self._record:
+            log.warning("the connection file was gone or another one; it is written again")
+            try:
+                write_record(self._home, self._record)
+            except RetakeError as error:
+                log.error("%s", told(error))
 
     def _on_started(self) -> None:
         write_record(self._home, self._record)
@@ -225,6 +235,7 @@ def add_shutdown(app: FastAPI, stop: Callable[[], None]) -> None:
 
 def run_workers(home: Path, settings: Settings, *, say: Callable[[str], None] = print) -> int:
     """Workers without HTTP, for further machines: run until SIGINT or SIGTERM; returns the exit code. Raises RetakeError."""
+    from retake.http_server import handled
     from retake.jobs.database import Database, default_url, hidden
     from retake.jobs.retention import Keeper
     from retake.jobs.supervisor import Supervisor
@@ -236,8 +247,7 @@ def run_workers(home: Path, settings: Settings, *, say: Callable[[str], None] = 
         stop.set()
 
     with ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            stack.callback(signal.signal, number, signal.signal(number, stop_it))
+        stack.enter_context(handled(stop_it))
         stack.enter_context(logging_to(home, passwords_in(settings.database)))
         database = Database(settings.database or default_url(home))
         stack.callback(database.close)

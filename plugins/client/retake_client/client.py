@@ -84,11 +84,12 @@ class Client:
     def handshake(self) -> dict[str, Any]:
         """The same; raises VersionMismatch with what is to be updated if this client cannot work with the daemon."""
         answer = self.version()
-        spoken = answer.get("api", API)
-        if isinstance(spoken, int) and spoken != API:
-            newer = "client (plugin)" if spoken > API else "daemon"
+        newest = answer.get("api", API)
+        oldest = answer.get("oldest_api", newest)
+        if not oldest <= API <= newest:
+            older = "Retake on the daemon's machine" if newest < API else "the client (plugin)"
             raise VersionMismatch(
-                f"The client speaks version {API} of the interface, the daemon version {spoken}.", f"Update the {newer}.", code="version_mismatch"
+                f"The client speaks version {API} of the interface, the daemon {oldest} to {newest}.", f"Update {older}.", code="version_mismatch"
             )
         return answer
 
