@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from retake.api.app import create_app
@@ -38,10 +40,37 @@ def make_context(home: Path, *, server: dict[str, Any] | None = None, limits: di
     return Context(home, Settings.model_validate({"server": server or {}, "limits": limits or {}, "artefacts": artefacts}), database, TOKEN)
 
 
-def client_of(context: Context) -> TestClient:
+class Checked(TestClient):
+    """Calls an application and compares every answer with what its OpenAPI document promises: the status, and the code of an error."""
+
+    def __init__(self, app: FastAPI, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.document = app.openapi()
+
+    def request(self, method: str, url: Any, **options: Any) -> Any:
+        answer = super().request(method, url, **options)
+        operation = self.operation(method.lower(), answer.request.url.path)
+        if operation is not None:
+            promised = operation["responses"].get(str(answer.status_code))
+            assert promised is not None, f"{method} {url} answers {answer.status_code}, which is not documented: {answer.text[:300]}"
+            if answer.status_code >= 400 and answer.content:
+                code = code_of(answer)
+                assert re.search(rf"\b{code}\b", promised["description"]), f"{method} {url}: {answer.status_code} {code} is not documented"
+        return answer
+
+    def operation(self, method: str, path: str) -> dict[str, Any] | None:
+        """What is documented of this call; None for addresses and methods that are not."""
+        for template, operations in self.document["paths"].items():
+            pattern = re.sub(r"\\\{[a-z_]+\\\}", "[^/]+", re.escape(template))
+            if re.fullmatch(pattern, path) and method in operations:
+                return operations[method]
+        return None
+
+
+def client_of(context: Context) -> Checked:
     """Calls the whole application, guard included, with the right token. What fails inside is answered as it would be in life (500)."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1"}
-    return TestClient(create_app(context), base_url="http://127.0.0.1", headers=headers, raise_server_exceptions=False)
+    return Checked(create_app(context), base_url="http://127.0.0.1", headers=headers, raise_server_exceptions=False)
 
 
 def make_take(home: Path, number: int = 0xA1, speaker: str = "anna", text: str = "Hello there.", *, clip: bytes | None = None) -> Take:

@@ -79,6 +79,7 @@ def test_files_of_jobs_are_shared(client: TestClient, context: Context, other: A
     spec = records.get(context.database, answer.json()["id"]).spec
     assert spec.kind == "enrol" and spec.reference.startswith("artefact:")
     localised = other.localise(spec)
+    assert list((other.home / "inputs").iterdir())
     assert localised.kind == "enrol" and Path(localised.reference).read_bytes() == PRESENTER.read_bytes()
 
 

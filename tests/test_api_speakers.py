@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -91,7 +92,7 @@ def test_lists_and_details(client: TestClient, context: Context) -> None:
     body = client.get("/v1/speakers/anna").json()
     assert body["speaker"] == json.loads(speaker.model_dump_json()) and body["bytes"] > 100
     assert body["report"] == "/v1/speakers/anna/report" and body["poster"] is None
-    for name, status in (("carla", 404), ("..", 404), ("%2e%2e", 422), ("Anna", 422), ("nul", 400)):
+    for name, status in (("carla", 404), ("..", 404), ("%2e%2e", 422), ("Anna", 422), ("nul", 400), ("ben", 503)):
         assert client.get(f"/v1/speakers/{name}").status_code == status, name
 
 
@@ -188,6 +189,16 @@ def test_an_upload_that_others_need_stays(client: TestClient, context: Context) 
     body = client.delete("/v1/speakers/anna").json()
     assert body["uploads"] == [] and reference.removeprefix("upload:") in body["notes"][0]
     assert client.get(f"/v1/uploads/{reference.removeprefix('upload:')}").status_code == 200
+
+
+def test_an_upload_is_known_by_its_content(client: TestClient, context: Context) -> None:
+    """The history of jobs may be gone; the speaker's record says what was learnt from."""
+    reference, other = upload(client, MOVIE), upload(client, MOVIE + b"x")
+    speaker = make_speaker(context.home)
+    consent = speaker.consent.model_copy(update={"reference_sha256": hashlib.sha256(MOVIE).hexdigest()})
+    store.save(store.speaker_folder(context.home, "anna"), speaker.model_copy(update={"consent": consent}))
+    assert client.delete("/v1/speakers/anna").json()["uploads"] == [reference.removeprefix("upload:")]
+    assert client.get(f"/v1/uploads/{other.removeprefix('upload:')}").status_code == 200
 
 
 def test_engines_are_told_honestly_and_lightly(client: TestClient) -> None:

@@ -65,6 +65,8 @@ def test_a_list_follows_what_happens_on_the_disk(client: TestClient, context: Co
     (context.home / "takes" / f"{2:016x}" / "record.json").write_text("{", encoding="utf-8")
     (context.home / "takes" / "stray").mkdir()
     assert client.get("/v1/takes").json()["total"] == 0
+    damaged = client.get(f"/v1/takes/{2:016x}")
+    assert damaged.status_code == 503 and code_of(damaged) == "bad_take_record"
     make_take(context.home, 2, text="Another text.", clip=b"y")
     assert client.get("/v1/takes").json()["takes"][0]["text"] == "Another text."
 

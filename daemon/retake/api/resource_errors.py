@@ -30,9 +30,16 @@ RESOURCES: dict[str, tuple[int, str, str]] = {
     # speakers
     "consent_missing": (403, "A person is only enrolled with a statement of their consent.", "Give it in their words."),
     "bad_name": (400, "'Anna K' cannot be a speaker's name.", "Use lower-case letters, digits, '-' and '_', for example 'anna-k'."),
+    "bad_speaker_record": (503, "The record of speaker 'anna' cannot be read.", "Enrol the speaker again, replacing it."),
+    "speaker_is_link": (503, "The speaker's folder is a link.", "Remove the link by hand."),
     "no_poster": (404, "There is no picture of this speaker.", "See the report."),
     # takes
     "bad_range": (416, "The file has only 4194304 bytes.", "Ask for a range inside it."),
+    "bad_take_record": (503, "The record of a take cannot be read.", "Delete its folder and render the line again."),
+    # what several machines share
+    "artefacts_unreachable": (503, "The place that the machines share cannot be reached.", "Check the network and the setting artefacts."),
+    "artefacts_denied": (503, "The place that the machines share may not be read or written.", "Check its credentials."),
+    "bad_artefact": (503, "A file in the shared place is damaged.", "Do again what made it."),
     # timelines
     "bad_timeline": (400, "The timeline cannot be read. It is not JSON.", "Export it as .otio (OpenTimelineIO JSON) again."),
     "timeline_too_large": (413, "The timeline has more than 64 MB.", "Give a smaller one."),

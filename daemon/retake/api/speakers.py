@@ -34,6 +34,8 @@ from retake.speakers import store
 
 router = APIRouter(prefix="/speakers", tags=["speakers"])
 
+# What may be wrong with a speaker that is named, and with the place where machines share speakers.
+_NAMED = ("unknown_speaker", "bad_name", "bad_speaker_record", "artefacts_unreachable", "artefacts_denied", "bad_artefact")
 # A running render stops within two seconds of being told.
 PATIENCE = 5.0
 STALE_SECONDS = 3600.0
@@ -157,7 +159,7 @@ def enrol(context: InContext, body: SpeakerRequest, key: job_routes.IdempotencyK
     return job_routes.create_job(context, request, key, client)
 
 
-@router.get("", responses=documented(), response_model=SpeakerList)
+@router.get("", responses=documented("artefacts_unreachable", "artefacts_denied"), response_model=SpeakerList)
 def list_speakers(context: InContext) -> SpeakerList:
     """All speakers that takes can be made of."""
     here = store.names(context.home)
@@ -167,7 +169,7 @@ def list_speakers(context: InContext) -> SpeakerList:
     return SpeakerList(speakers=sorted(summaries, key=_name))
 
 
-@router.get("/{name}", responses=documented("unknown_speaker"), response_model=SpeakerView)
+@router.get("/{name}", responses=documented(*_NAMED), response_model=SpeakerView)
 def get_speaker(context: InContext, name: SpeakerName) -> SpeakerView:
     """A speaker: the consent, what was learnt, the figures of the reference and what could be better."""
     folder = _folder(context, name)
@@ -183,7 +185,11 @@ def get_speaker(context: InContext, name: SpeakerName) -> SpeakerView:
 
 def _answers(kind: str, *codes: str) -> dict[int | str, dict[str, Any]]:
     content = {kind: {"schema": {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}}}
-    return documented("unknown_speaker", "bad_range", *codes) | {200: {"description": "The file.", "content": content}}
+    return documented(*_NAMED, "bad_range", *codes) | {
+        200: {"description": "The whole file.", "content": content},
+        206: {"description": "The range that was asked for (header Range; one range).", "content": content},
+        304: {"description": "The caller has it (If-None-Match)."},
+    }
 
 
 @router.get("/{name}/report", responses=_answers("text/html", "missing_file"), response_class=Response)
@@ -202,7 +208,7 @@ def poster(context: InContext, name: SpeakerName) -> Response:
     raise RetakeError(f"There is no picture of '{name}'.", "See the report.", kind=ErrorKind.NOT_FOUND, code="no_poster")
 
 
-@router.delete("/{name}", responses=documented("unknown_speaker"), response_model=Deletion)
+@router.delete("/{name}", responses=documented(*_NAMED, "not_writable", "speaker_is_link"), response_model=Deletion)
 def delete(
     context: InContext, name: SpeakerName, takes: Annotated[bool, Query(description="also the takes that were made of this speaker")] = False
 ) -> Deletion:
@@ -213,12 +219,13 @@ def delete(
     _folder(context, name)
     cancelled, running = _cancel_jobs(context, name)
     notes = [f"The job {job_id} is still stopping." for job_id in running]
+    reference = _reference_of(context.home, name)
     shared = artefacts_of(context)
     if shared is not None:
         shared.delete_speaker(name)
     store.delete(context.home, name)
     _sweep(context.home, name)
-    uploads, kept = _delete_uploads(context, name)
+    uploads, kept = _delete_uploads(context, name, reference)
     notes += [f"The upload {identifier} stays: another job needs it." for identifier in kept]
     deleted: list[str] = []
     if takes:
@@ -318,11 +325,28 @@ def _sweep(home: Path, name: str) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _delete_uploads(context: Context, name: str) -> tuple[list[str], list[str]]:
-    """Delete the uploads from which this speaker was learnt; returns those that went and those that jobs for others need."""
+def _reference_of(home: Path, name: str) -> str:
+    """SHA-256 of the file that the speaker was learnt from; empty if the record cannot be read."""
+    try:
+        return store.load(home, name).consent.reference_sha256
+    except RetakeError:
+        return ""
+
+
+def _delete_uploads(context: Context, name: str, reference: str) -> tuple[list[str], list[str]]:
+    """Delete the uploads from which this speaker was learnt: those that its jobs name, and any with the same content as its reference.
+
+    Returns those that went and those that jobs for others need.
+    """
     query = sa.select(sa.cast(jobs.c.spec, sa.Text)).where(jobs.c.kind == "enrol", jobs.c.search.contains(f"\n@{name}\n", autoescape=True))
     with context.database.reading() as connection:
-        named = {identifier for spec in connection.execute(query).scalars() for identifier in upload_store.named_in(spec)}
+        specs = connection.execute(query).scalars().all()
+    contents = {reference, *(digest for spec in specs for digest in upload_store.contents_in(spec))} - {""}
+    named = {identifier for spec in specs for identifier in upload_store.named_in(spec)}
+    named |= {upload.id for upload in upload_store.stored(context.home) if upload.sha256 in contents}
+    for digest in contents:  # fetched from where machines share what jobs need
+        for path in (context.home / "inputs").glob(f"{digest}*"):
+            path.unlink(missing_ok=True)
     needed = upload_store.needed(context.database)
     gone: list[str] = []
     for identifier in sorted(named - needed):

@@ -29,6 +29,8 @@ from retake.takes.store import StoredTake
 router = APIRouter(prefix="/takes", tags=["takes"])
 
 LARGEST_PAGE = 500
+# What may be wrong with a take that is named, and with the place where machines share takes.
+_NAMED = ("unknown_take", "bad_take_record", "artefacts_unreachable", "artefacts_denied", "bad_artefact")
 TakeId = Annotated[str, PathParameter(pattern="^[0-9a-f]{16}$", description="id of a take", examples=["eed54593275a5ec7"])]
 Download = Annotated[bool, Query(description="have browsers save it instead of showing it")]
 _ETAG = Header(alias="If-None-Match", max_length=1000, description="ETag of what the caller has: 304 if it is still that")
@@ -114,13 +116,13 @@ def list_takes(
     return TakePage(takes=[view(stored) for stored in page], next=following, total=total)
 
 
-@router.get("/{take_id}", responses=documented("unknown_take"), response_model=TakeView)
+@router.get("/{take_id}", responses=documented(*_NAMED), response_model=TakeView)
 def get_take(context: InContext, take_id: TakeId) -> TakeView:
     """One take: what was asked for, what was measured, and where everything is."""
     return view(_load(context, take_id))
 
 
-@router.delete("/{take_id}", status_code=204, responses=documented("unknown_take"))
+@router.delete("/{take_id}", status_code=204, responses=documented(*_NAMED))
 def delete_take(context: InContext, take_id: TakeId) -> None:
     """Delete a take from the store. Copies that were delivered elsewhere stay."""
     stored = _load(context, take_id)
@@ -137,7 +139,7 @@ _MEDIA_HEADERS: dict[str, Any] = {
 def _file(kind: str) -> dict[int | str, dict[str, Any]]:
     """What a route that answers with a file of this media type documents."""
     content = {kind: {"schema": {"type": "string", "format": "binary"}}}
-    return documented("unknown_take", "missing_file", "bad_range") | {
+    return documented(*_NAMED, "missing_file", "bad_range") | {
         200: {"description": "The whole file.", "content": content, "headers": _MEDIA_HEADERS},
         206: {"description": "The range that was asked for (header Range; one range).", "content": content, "headers": _MEDIA_HEADERS},
         304: {"description": "The caller has it (If-None-Match)."},

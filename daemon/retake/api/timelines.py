@@ -105,9 +105,10 @@ async def fill(
 @router.get(
     "/{job_id}",
     response_class=Response,
-    responses=documented("unknown_timeline", "wrong_state", "missing_file")
+    responses=documented("unknown_timeline", "wrong_state", "missing_file", "bad_range", "artefacts_unreachable", "artefacts_denied", "bad_artefact")
     | {
         200: {"description": "The filled timeline.", "content": {"application/json": {"schema": _DOCUMENT}}},
+        206: {"description": "The range of it that was asked for (header Range; one range)."},
         202: {"model": Job, "description": "It is not filled yet: the job, with its progress."},
         304: {"description": "The caller has it (If-None-Match)."},
     },

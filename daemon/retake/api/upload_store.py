@@ -38,6 +38,7 @@ RESERVE = 256 * 1024**2
 LONGEST_NAME = 120
 _ID = re.compile(r"[0-9a-f]{32}")
 _IN_A_SPEC = re.compile(r"uploads[\\/]+([0-9a-f]{32})")
+_CONTENT_IN_A_SPEC = re.compile(r"artefact:([0-9a-f]{64})")
 
 
 class Upload(BaseModel):
@@ -215,6 +216,11 @@ def needed(database: Database) -> set[str]:
 def named_in(spec: str) -> set[str]:
     """Identifiers of the uploads whose paths are in a job's specification (its JSON)."""
     return set(_IN_A_SPEC.findall(spec))
+
+
+def contents_in(spec: str) -> set[str]:
+    """SHA-256 of the shared files that a job's specification names (see `jobs.artefacts`)."""
+    return set(_CONTENT_IN_A_SPEC.findall(spec))
 
 
 @contextlib.contextmanager
