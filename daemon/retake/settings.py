@@ -22,6 +22,8 @@ QUIET_ENVIRONMENT = {
     "TRANSFORMERS_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
     "ORT_DISABLE_TELEMETRY": "1",  # for a newer ONNX Runtime than the pinned ones, which have none outside Windows
+    "DBOS__CLOUD": "false",  # else DBOS would report to its makers' service, with a key from the environment
+    "FASTAPI_OTEL_AUTO_CONFIGURE": "false",  # else, with OpenTelemetry's SDK in the environment, requests would be traced to wherever it says
     "MPLBACKEND": "Agg",  # plots are drawn into files; a window system is neither needed nor looked for
     "GLOG_minloglevel": "2",  # MediaPipe's and TensorFlow Lite's start-up chatter on stderr
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -198,7 +200,7 @@ def use_cores(threads: int = 0) -> int:
 def quiet_environment(folder: Path) -> None:
     """Switch off what dependencies would send, look up or scatter; variables that the user has set stay, except the telemetry switches."""
     for name, value in QUIET_ENVIRONMENT.items():
-        if name.startswith(("HF_", "TRANSFORMERS_", "DO_NOT", "ORT_")):
+        if name.startswith(("HF_", "TRANSFORMERS_", "DO_NOT", "ORT_", "DBOS_", "FASTAPI_OTEL")):
             os.environ[name] = value
         else:
             os.environ.setdefault(name, value)
