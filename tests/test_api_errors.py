@@ -135,3 +135,10 @@ def test_the_catalogue_says_cause_and_remedy() -> None:
     for code, (status, cause, remedy) in errors.CATALOGUE.items():
         assert 400 <= status < 600, code
         assert cause.endswith(".") and remedy.endswith("."), code
+
+
+def test_the_documentation_names_every_code_at_its_status() -> None:
+    page = (API.parent.parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ") and line.split("|")[1].strip().isdigit()}
+    missing = [f"{status}: {code}" for code, (status, _, _) in errors.CATALOGUE.items() if f"`{code}`" not in rows.get(str(status), "")]
+    assert missing == []

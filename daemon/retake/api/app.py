@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,6 +19,8 @@ from retake.api.context import Context
 from retake.api.events import Hub
 from retake.api.security import Guard
 from retake.api.webhooks import WebhookSender
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/v1"
 DESCRIPTION = """

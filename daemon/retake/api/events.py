@@ -172,7 +172,7 @@ def packed_since(database: Database, last: int, until: int | None = None, job_id
 def pack(id_: int, kind: str, job_id: str | None, at_ms: int | None, data: dict[str, Any]) -> Packed:
     """An event as bytes, written once for all who get it."""
     moment = records.moment(at_ms)
-    content = {"id": id_, "type": kind, "at": None if moment is None else moment.isoformat(), "job_id": job_id, "data": data}
+    content = {"id": id_, "type": kind, "at": None if moment is None else moment.isoformat().replace("+00:00", "Z"), "job_id": job_id, "data": data}
     text = json.dumps(content, separators=(",", ":"))
     if len(text) > LARGEST_EVENT and isinstance(data.get("spec"), dict):
         text = json.dumps({**content, "data": {**data, "spec": None}}, separators=(",", ":"))
