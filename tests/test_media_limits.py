@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.error import FFmpegError
 from media_samples import make_sound, make_video, tone
 
 from retake import settings
@@ -114,7 +115,7 @@ def test_movies_do_not_reach_for_other_files(tmp_path: Path) -> None:
         with av.open(str(thief), options=options) as container:
             try:
                 reached.append(sum(1 for _ in container.decode(video=0)))
-            except av.error.FFmpegError:
+            except FFmpegError:
                 reached.append(0)
     assert reached == [30, 0], "the trap works, and FFmpeg's own defaults do not fall into it"
     with pytest.raises(RetakeError) as caught:

@@ -18,6 +18,7 @@ from retake.domain.track import FaceTrack
 from retake.media.reader import read_frames
 from retake.speakers.track import track_faces
 from retake.takes.lip_watch import MOST, LipWatch
+from retake.takes.standard import OwnMouth
 
 RATE = FrameRate(25)
 PRESENTER = Path(str(resources.files("retake") / "assets" / "presenter"))
@@ -43,7 +44,7 @@ def track() -> FaceTrack:
 
 def test_the_presenters_own_closures_are_seen_and_every_frame_comes_through(frames: list[np.ndarray], track: FaceTrack) -> None:
     timing = presenter_timing()
-    watch = LipWatch(timing, RATE, len(frames), reference=track, reference_timing=timing)
+    watch = LipWatch(timing, RATE, len(frames), own=OwnMouth.of(track, timing))
     passed = list(watch.through(iter(frames)))
     assert len(passed) == len(frames)
     assert all(a is b for a, b in zip(passed, frames, strict=True))
@@ -57,21 +58,21 @@ def test_open_lips_are_told_from_closed_ones(frames: list[np.ndarray], track: Fa
     """The frame with the widest mouth, shown throughout: no closure is left."""
     timing = presenter_timing()
     widest = int(np.linalg.norm(track.landmarks[:, 13] - track.landmarks[:, 14], axis=1).argmax())
-    watch = LipWatch(timing, RATE, len(frames), reference=track, reference_timing=timing)
+    watch = LipWatch(timing, RATE, len(frames), own=OwnMouth.of(track, timing))
     for _ in watch.through(frames[widest] for _ in frames):
         pass
     assert watch.figures()["lips_closed"] == 0.0
 
 
 def test_without_closures_nothing_is_measured(frames: list[np.ndarray], track: FaceTrack) -> None:
-    watch = LipWatch(Timing((Phone("AA", 0.0, 1.0),), ()), RATE, 5, reference=track, reference_timing=presenter_timing())
+    watch = LipWatch(Timing((Phone("AA", 0.0, 1.0),), ()), RATE, 5, own=OwnMouth.of(track, presenter_timing()))
     assert len(list(watch.through(iter(frames[:5])))) == 5
     assert watch.figures() == {"lips_closed": None, "closures_seen": 0}
 
 
 def test_a_long_take_is_sampled(track: FaceTrack) -> None:
     timing = Timing(tuple(Phone("M" if i % 2 else "AA", i * 0.1, (i + 1) * 0.1) for i in range(2000)), ())
-    watch = LipWatch(timing, RATE, 5000, reference=track, reference_timing=presenter_timing())
+    watch = LipWatch(timing, RATE, 5000, own=OwnMouth.of(track, presenter_timing()))
     wanted = watch.wanted
     assert 0 < len(wanted) <= MOST
     assert min(wanted) < 50
@@ -88,7 +89,7 @@ def test_giving_up_closes_what_is_behind(track: FaceTrack) -> None:
         finally:
             closed.append(True)
 
-    watch = LipWatch(presenter_timing(), RATE, 100, reference=track, reference_timing=presenter_timing())
+    watch = LipWatch(presenter_timing(), RATE, 100, own=OwnMouth.of(track, presenter_timing()))
     through = watch.through(source())
     next(through)
     through.close()

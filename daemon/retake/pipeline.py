@@ -37,6 +37,7 @@ from retake.takes import store as takes
 from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
+from retake.takes.standard import Standard
 
 # How often a line is spoken again to make it fit: durations come in steps of 25 ms, so the first answer may be a little off.
 FITTINGS = 3
@@ -217,13 +218,14 @@ def _make(work: _Work, key: str) -> Take:
     with watch.time("motion"):
         path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
 
+    standard = _standard(work.folder, speaker.fingerprint)
     identifier = takes.take_id(key)
     with takes.building(work.home, key) as building:
         files = finish.files_in(building)
         width, height = work.size
         poster = finish.PosterTap(frames // 3)
         progress.stage("Rendering")
-        lips = LipWatch(speech.timing, rate, frames, reference=load_track(work.folder), reference_timing=load_timing(work.folder))
+        lips = LipWatch(speech.timing, rate, frames, own=standard.mouth)
         drawn = poster.through(lips.through(work.lips.render(work.folder, path, speech, rate, progress)))
         with watch.time("picture"), closing(drawn):
             write_clip(
@@ -244,7 +246,7 @@ def _make(work: _Work, key: str) -> Take:
         progress.stage("Measuring")
         with watch.time("measure"):
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
-            measured |= measure_speech(speech, request, work.folder, speaker, progress) | lips.figures() | {"notes": _notes(request, speech)}
+            measured |= measure_speech(speech, request, standard, speaker, progress) | lips.figures() | {"notes": _notes(request, speech)}
         take = Take(
             id=identifier,
             request=request,
@@ -262,9 +264,16 @@ def _make(work: _Work, key: str) -> Take:
     return take if stored is None else stored.model_copy(update={"cached": False})
 
 
+@lru_cache(maxsize=4)  # speakers; a quarter of a second each, which every further line of a speaker saves
+def _standard(folder: Path, fingerprint: str) -> Standard:
+    """What takes of the speaker in `folder` are measured by; the fingerprint tells a speaker from one who was enrolled in its place."""
+    return Standard.of(folder, load_track(folder), load_timing(folder))
+
+
 def _check_same_speaker(work: _Work) -> None:
     """A speaker that was replaced meanwhile may have lent the take half of each of its references."""
     if speakers.load(work.home, work.speaker.name).fingerprint != work.speaker.fingerprint:
+        _standard.cache_clear()  # it may have read the new reference under the old one's name
         raise RetakeError(
             f"The speaker '{work.speaker.name}' was replaced while the take was made.",
             "Run it again.",

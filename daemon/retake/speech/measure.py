@@ -18,7 +18,7 @@ from .phone_network import decode, expected_phones, posteriors
 from .text import normalise
 from .voiceprint import embed
 
-__all__ = ["SoundQuality", "has_speech", "loudness", "phone_error_rate", "similarity_meaning", "sound_quality", "voice_similarity"]
+__all__ = ["SoundQuality", "has_speech", "loudness", "phone_error_rate", "similarity_meaning", "similarity_to", "sound_quality", "voice_similarity"]
 
 Samples = NDArray[np.float32]
 # Cosines of the embedder between 2-9 s of speech, measured on 16 voices of LJ Speech, GRID and public addresses:
@@ -35,7 +35,18 @@ def voice_similarity(a: Samples, b: Samples, rate: int, progress: Progress | Non
     One person's recordings reach 0.79-0.95, different people 0.31 on average and rarely more than 0.66 (see `similarity_meaning`).
     """
     try:
-        return float(np.clip(embed(a, rate, progress) @ embed(b, rate, progress), -1.0, 1.0))
+        voice = embed(b, rate, progress)
+    except ValueError:
+        return None
+    return similarity_to(voice, a, rate, progress)
+
+
+def similarity_to(voice: NDArray[np.float32] | None, samples: Samples, rate: int, progress: Progress | None = None) -> float | None:
+    """`voice_similarity` of a recording and a voice that was embedded before (`voiceprint.embed`; None: it held too little speech)."""
+    if voice is None:
+        return None
+    try:
+        return float(np.clip(embed(samples, rate, progress) @ voice, -1.0, 1.0))
     except ValueError:
         return None
 

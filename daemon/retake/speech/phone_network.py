@@ -155,5 +155,10 @@ def expected_phones(spoken: str, progress: Progress | None = None) -> list[str]:
     out: list[str] = []
     for word in words:
         progress.check()
-        out += [_FROM_IPA[part.phoneme] for part in _spelling().predict(word).alignments if part.phoneme in _FROM_IPA]
+        out += _expected(word)
     return out
+
+
+@lru_cache(maxsize=20_000)  # a few milliseconds each, and most words come again
+def _expected(word: str) -> tuple[str, ...]:
+    return tuple(_FROM_IPA[part.phoneme] for part in _spelling().predict(word).alignments if part.phoneme in _FROM_IPA)

@@ -15,12 +15,12 @@ from retake.domain.errors import RetakeError
 from retake.domain.phones import CLOSED
 from retake.domain.rate import FrameRate
 from retake.domain.timing import Timing
-from retake.domain.track import FaceTrack
 from retake.engines.landmarks import FaceDetector
-from retake.face.canonical import MOUTH, make_template, to_canonical
+from retake.face.canonical import MOUTH, to_canonical
 from retake.media.prefetch import Worker, close_source
 
 from .mouth import AROUND, measure_mouth
+from .standard import OwnMouth
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -35,13 +35,12 @@ class LipWatch:
     Args:
         timing: of the take's phones.
         rate, frames: of the take.
-        reference: track of the speaker's reference, whose open mouth is the measure.
-        reference_timing: of the words in it.
+        own: mouth of the speaker's reference, which is the measure.
     """
 
-    def __init__(self, timing: Timing, rate: FrameRate, frames: int, *, reference: FaceTrack, reference_timing: Timing) -> None:
+    def __init__(self, timing: Timing, rate: FrameRate, frames: int, *, own: OwnMouth) -> None:
         self._timing, self._rate = timing, rate
-        self._reference, self._reference_timing = reference, reference_timing
+        self._own = own
         self._frames = frames
         self._seen: dict[int, Array] = {}  # landmarks by frame
         self._detector: FaceDetector | None = None
@@ -85,14 +84,11 @@ class LipWatch:
         """`lips_closed`: share of the P, B and M looked at in which the lips met, and `closures_seen`, how many those were."""
         if not self._seen:
             return {"lips_closed": None, "closures_seen": 0}
-        template = make_template(self._reference.landmarks)
-        own, _ = to_canonical(self._reference.landmarks, template)
-        open_gap = measure_mouth(own[:, list(MOUTH)], self._reference.rate, self._reference_timing).open_gap
         numbers = sorted(self._seen)
-        shown, _ = to_canonical(np.stack([self._seen[number] for number in numbers]), template)
+        shown, _ = to_canonical(np.stack([self._seen[number] for number in numbers]), self._own.template)
         shapes = np.full((self._frames, len(MOUTH), 3), np.nan, np.float32)
         shapes[numbers] = shown[:, list(MOUTH)]
-        measured = measure_mouth(shapes, self._rate, self._timing, open_gap=open_gap)
+        measured = measure_mouth(shapes, self._rate, self._timing, open_gap=self._own.open_gap)
         return {"lips_closed": round(measured.closure, 3) if measured.closures else None, "closures_seen": measured.closures}
 
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from retake.domain.progress import Progress
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
 from retake.domain.take import TakeRequest
-from retake.media.audio import read_audio, resample
-from retake.media.reference import SOUND_NAME
-from retake.speech.measure import loudness, phone_error_rate, similarity_meaning, voice_similarity
+from retake.media.audio import resample
+from retake.speech.measure import loudness, phone_error_rate, similarity_meaning, similarity_to
 
-# What voices are compared at; more bandwidth says nothing more about who speaks.
-RATE = 16000
+from .standard import VOICE_RATE as RATE
+from .standard import Standard
+
 # Seconds of a take that its voice is judged by: more changes nothing but the time and memory it takes.
 LISTEN = 60.0
 
 
-def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: Speaker, progress: Progress) -> dict[str, Any]:
+def measure_speech(speech: Speech, request: TakeRequest, standard: Standard, speaker: Speaker, progress: Progress) -> dict[str, Any]:
     """Who the speech sounds like, whether its words are there, and how loud it is.
 
     Args:
-        folder: the speaker's, holding the reference's sound.
+        standard: what the speaker's reference says.
         progress: only asked whether to stop.
 
     Figures of a recorded voice-over are left out where they would say nothing about Retake.
@@ -32,7 +31,7 @@ def measure_speech(speech: Speech, request: TakeRequest, folder: Path, speaker: 
     if request.audio is not None:
         return measured | {"alignment_confidence": round(speech.timing.confidence, 3)}
     samples = resample(speech.samples, speech.rate, RATE)
-    similarity = voice_similarity(samples[: round(LISTEN * RATE)], read_audio(folder / SOUND_NAME, RATE), RATE, progress)
+    similarity = similarity_to(standard.voice, samples[: round(LISTEN * RATE)], RATE, progress)
     return measured | {
         "voice_similarity": None if similarity is None else round(similarity, 3),
         "voice_similarity_means": similarity_meaning(similarity),
