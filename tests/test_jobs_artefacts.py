@@ -602,3 +602,19 @@ def test_inputs_go_when_nobody_needs_them(shared: Path, tmp_path: Path) -> None:
     assert len(listing(one)) == 2
     one.push_input(tmp_path / "0.wav")  # an old one that is pushed again is young again
     assert artefact_tidy.sweep(one, inputs_days=2, named="") == []
+
+
+def test_takes_that_were_never_fetched_go_too(shared: Path, tmp_path: Path) -> None:
+    serving, worker = machines(str(shared), tmp_path)
+    mine, theirs = make_take(serving.home, "Mine."), make_take(worker.home, "Theirs.")
+    serving.push_take(mine.id)
+    worker.push_take(theirs.id)
+    for take in (mine, theirs):
+        path = shared / "takes" / take.id / "manifest.json"
+        then = path.stat().st_mtime - 10 * 86400
+        os.utime(path, (then, then))
+    (shared / "takes" / "no take").mkdir()
+    assert artefact_tidy.sweep(serving, inputs_days=0, named="", takes_days=20) == []
+    assert artefact_tidy.sweep(serving, inputs_days=0, named="", takes_days=7) == [f"takes/{theirs.id}"]
+    assert artefact_tidy.drop_deleted(worker) == [f"takes/{theirs.id}"]
+    assert serving.known_takes() == [mine.id, "no take"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from retake.domain.errors import RetakeError
 from retake.domain.speaker import NAME
 from retake.jobs import artefact_manifest as manifests
 from retake.jobs.artefacts import REFERENCE, Artefacts
@@ -36,12 +37,13 @@ def drop_deleted(artefacts: Artefacts) -> list[str]:
     return out
 
 
-def sweep(artefacts: Artefacts, *, inputs_days: float, named: str, dry_run: bool = False) -> list[str]:
+def sweep(artefacts: Artefacts, *, inputs_days: float, named: str, takes_days: float = 0.0, dry_run: bool = False) -> list[str]:
     """Remove from the shared place what nobody needs; returns keys. For one machine to do now and then: the one that serves.
 
     Args:
         inputs_days: inputs that were not needed for so long are removed; 0: none.
         named: text in which inputs (`Artefacts.push_input`) are named that must stay: the specs of waiting and running jobs.
+        takes_days: takes that this machine has no copy of are removed when they are older, here and elsewhere; 0: none.
         dry_run: only say what would be removed.
     """
     if artefacts.transfer is None:
@@ -60,6 +62,22 @@ def sweep(artefacts: Artefacts, *, inputs_days: float, named: str, dry_run: bool
     if not dry_run:
         for key in out:
             store.remove(key)
+    return out + (_old_takes(artefacts, takes_days, dry_run) if takes_days else [])
+
+
+def _old_takes(artefacts: Artefacts, days: float, dry_run: bool) -> list[str]:
+    """Takes that were rendered elsewhere and never fetched; those of this home folder are looked after in `jobs.retention`."""
+    assert artefacts.transfer is not None
+    store, out = artefacts.transfer.store, []
+    for identifier in artefacts.known_takes():
+        try:
+            here = takes.take_folder(artefacts.home, identifier).is_dir()
+        except RetakeError:
+            continue  # no take of ours
+        if not here and (store.age(f"takes/{identifier}/manifest.json") or 0.0) > days * DAY:
+            out.append(f"takes/{identifier}")
+            if not dry_run:
+                artefacts.delete_take(identifier)
     return out
 
 

@@ -253,8 +253,11 @@ class Keeper:
 
     def _shared(self, active: _Active, swept: Swept, dry_run: bool) -> None:
         if self._serves and self._artefacts.shared:
-            days = self._settings.retention.uploads_days
-            swept.shared += len(artefact_tidy.sweep(self._artefacts, inputs_days=days, named=active.specs, dry_run=dry_run))
+            limits = self._settings.retention
+            gone = artefact_tidy.sweep(
+                self._artefacts, inputs_days=limits.uploads_days, named=active.specs, takes_days=limits.takes_days, dry_run=dry_run
+            )
+            swept.shared += len(gone)
 
 
 @dataclass(frozen=True)
