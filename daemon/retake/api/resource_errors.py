@@ -42,7 +42,7 @@ RESOURCES: dict[str, tuple[int, str, str]] = {
     "bad_artefact": (503, "A file in the shared place is damaged.", "Do again what made it."),
     # timelines
     "bad_timeline": (400, "The timeline cannot be read. It is not JSON.", "Export it as .otio (OpenTimelineIO JSON) again."),
-    "timeline_too_large": (413, "The timeline has more than 64 MB.", "Give a smaller one."),
+    "timeline_too_large": (413, "The timeline has more than 32 MB.", "Give a smaller one."),
     "unknown_timeline": (404, "There is no timeline job '4f2c'.", "List the jobs of kind timeline to see which there are."),
     # webhooks
     "bad_webhook": (403, "The host 'example.org' may not be told about jobs.", "Add it to server.webhook_hosts in settings.json."),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from retake.domain.errors import RetakeError
 
 HEAD = 4096  # bytes that are looked at; a text or timeline is read whole
 LONGEST_TEXT = 16 * 1024**2
-LONGEST_TIMELINE = 64 * 1024**2
+# Reading so much JSON takes half a second, in which nobody else is answered.
+LONGEST_TIMELINE = 32 * 1024**2
 DEEPEST_JSON = 200  # an editor's timeline nests about four levels for every compound clip
 
 
@@ -23,6 +25,10 @@ class Kind:
     suffix: str
 
 
+_STRING = re.compile(rb'"[^"]*+"?')
+# An opening bracket is a step down, a closing one a step up (-1 as a byte).
+_STEPS = bytes(1 if byte in b"[{" else 255 for byte in range(256))
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _BOX_TYPES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"8BPS")
 _PICTURE_BRANDS = (b"heic", b"heix", b"mif1", b"avif", b"crx ")
@@ -131,17 +137,16 @@ def check_timeline(data: bytes) -> None:
 
 
 def deeper_than(data: bytes, deepest: int) -> bool:
-    """Whether JSON nests deeper than that, without parsing it: a parser may run out of stack first."""
+    """Whether JSON nests deeper than that, without parsing it: a parser may run out of stack first. 0.4 s for 32 MB."""
+    # Escapes occur in strings only, and strings are left out, so that brackets in them do not count.
+    plain = _STRING.sub(b"", data.replace(rb"\\", b"").replace(rb"\"", b""))
+    steps = memoryview(plain.translate(_STEPS, _NO_BRACKETS)).cast("b")
     depth = 0
-    # Strings are skipped whole, so that brackets in them do not count.
-    for match in re.finditer(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', data, re.DOTALL):
-        first = data[match.start()]
-        if first in b"[{":
-            depth += 1
-            if depth > deepest:
-                return True
-        elif first in b"]}":
-            depth -= 1
+    for start in range(0, len(steps), HEAD):
+        depths = list(accumulate(steps[start : start + HEAD], initial=depth))
+        if max(depths) > deepest:
+            return True
+        depth = depths[-1]
     return False
 
 

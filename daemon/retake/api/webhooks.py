@@ -251,10 +251,12 @@ class WebhookSender:
     def _load(self) -> None:
         with self._context.database.reading() as connection:
             text = connection.execute(sa.select(facts.c.value).where(facts.c.name == FACT)).scalar()
-        if text is not None:
-            known = json.loads(text)
-            self._read = self._saved = int(known["position"])
-            self._done = {int(number) for number in known["done"]}
+        try:
+            known = json.loads(text or '{"position": 0, "done": []}')
+            self._read, self._done = int(known["position"]), {int(number) for number in known["done"]}
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("how far webhooks are cannot be read (%s): receivers are told again of everything that is remembered", error)
+        self._saved = self._read
 
     def _save(self) -> None:
         """Remember how far it is: everything up to the position is settled, and what is in `done` behind it."""
