@@ -18,7 +18,7 @@ from retake.api import engines, errors, events, health, jobs, metrics, speakers,
 from retake.api.context import Context
 from retake.api.events import Hub
 from retake.api.security import Guard
-from retake.api.webhooks import WebhookSender
+from retake.domain.errors import RetakeError
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +72,20 @@ def create_app(context: Context) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # Takes a quarter of a second, which whoever asks first would else have everybody wait for.
-    described = asyncio.create_task(run_in_threadpool(app.openapi))
-    # Without hosts that may be told, there is nothing to tell.
-    sender = WebhookSender(app.state.context) if app.state.context.settings.server.webhook_hosts else None
-    if sender is not None:
-        sender.start()
+    # Webhooks are sent by whoever starts the daemon: two senders would tell everything twice.
+    prepared = asyncio.create_task(run_in_threadpool(_prepare, app))
     yield
-    if sender is not None:
-        await run_in_threadpool(sender.stop)
     app.state.hub.close()
-    await described
+    await prepared
+
+
+def _prepare(app: FastAPI) -> None:
+    """Beside the first calls: the description takes a quarter of a second, which whoever asks first would else have everybody wait for."""
+    app.openapi()
+    try:
+        app.state.metrics.begin()
+    except RetakeError as error:
+        log.warning("jobs are counted from the first look at the metrics on: %s", error)
 
 
 def _describe_once(app: FastAPI) -> dict[str, Any]:
