@@ -34,6 +34,7 @@ CANCEL_LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 1.3
 BURY_SECONDS = 5.0
 RECONCILE_SECONDS = 30.0
+COMPLAINT_SECONDS = 60.0
 _MOST_SUPERVISORS = 32
 
 
@@ -57,6 +58,7 @@ class Supervisor:
         self._lock: FileLock | None = None
         self._children: list[Child] = []
         self._recovery = Recovery(database)
+        self._complained = float("-inf")
         self._asked: dict[str, float] = {}  # jobs that are asked to stop, and since when
 
     def start(self) -> None:
@@ -125,7 +127,14 @@ class Supervisor:
                         due[task] = self._clock() + every[task]
                         task()
             except (RetakeError, OSError, SQLAlchemyError, dbos_error.DBOSException) as error:
-                log.warning("the supervisor goes on after: %s", error)  # the database is away, a disk is full: workers wait for it too
+                self._complain(str(error))  # the database is away, a disk is full: workers wait for it too
+
+    def _complain(self, problem: str) -> None:
+        """Log what keeps the supervisor from its work, once a minute: a database that is away for a night must not fill the disk."""
+        now = self._clock()
+        if now - self._complained > COMPLAINT_SECONDS:
+            self._complained = now
+            log.warning("the supervisor goes on after: %s", problem)
 
     def _bury(self) -> None:
         for message in self._recovery.bury():
