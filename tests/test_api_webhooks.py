@@ -219,12 +219,12 @@ def test_hosts_that_are_not_configured_any_more_are_not_told(tmp_path: Path) -> 
         assert receiver.told == []
 
 
-def test_the_daemon_sends_by_itself(tmp_path: Path) -> None:
+def test_a_job_that_was_asked_for_over_http_is_told(tmp_path: Path) -> None:
     with receiving() as receiver:
         context = allowing(tmp_path / "home", f"127.0.0.1:{receiver.port}")
         make_speaker(context.home)
         body = {"spec": {"kind": "line", "request": {"speaker": "anna", "text": "Hello."}}, "webhook": receiver.url()}
-        with client_of(context) as client:  # with its start and end
+        with sending(context), client_of(context) as client:  # `retake serve` starts the sender beside the app
             answer = client.post("/v1/jobs", json=body)
             assert answer.status_code == 201, answer.text
             client.post(f"/v1/jobs/{answer.json()['id']}/cancel")
