@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import socket
 import threading
@@ -69,6 +70,11 @@ def test_client_and_product_have_one_version() -> None:
 
     assert retake.__version__ == retake_client.VERSION
     assert retake_client.API == API_VERSION == API
+
+
+def test_editors_with_an_older_python_can_load_it() -> None:
+    for path in Path(retake_client.__file__).parent.glob("*.py"):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
 
 
 def test_the_daemon_itself(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -109,6 +110,7 @@ def serve(home: Path, settings: Settings, *, fixed_port: bool = False, new_token
 
     Raises RetakeError (daemon_runs, port_taken, bad_address, bad_certificate, no_database, ...) when it cannot start.
     """
+    gc.disable()  # until it answers: what is loaded stays, and looking through it again and again takes a tenth of the start
     from retake import http_server
     from retake.api.context import Context
     from retake.jobs.database import Database, default_url
@@ -197,6 +199,8 @@ class _Daemon:
     def _on_started(self) -> None:
         write_record(self._home, self._record)
         log.info("%s answers, version %s", self._record.address, __version__)
+        gc.freeze()
+        gc.enable()
         self._services.start()
 
 
