@@ -227,7 +227,8 @@ def test_a_job_that_was_asked_for_over_http_is_told(tmp_path: Path) -> None:
         with sending(context), client_of(context) as client:  # `retake serve` starts the sender beside the app
             answer = client.post("/v1/jobs", json=body)
             assert answer.status_code == 201, answer.text
-            client.post(f"/v1/jobs/{answer.json()['id']}/cancel")
+            cancelled = client.post(f"/v1/jobs/{answer.json()['id']}/cancel")
+            assert cancelled.json()["state"] == "cancelled"
             assert until(lambda: len(receiver.told) == 1)
             info = client.get("/v1/webhooks").json()
         assert json.loads(receiver.told[0].body)["type"] == "job.cancelled"
