@@ -38,7 +38,7 @@ POLL_SECONDS = 0.075
 HEARTBEAT_SECONDS = 15.0
 IDLE_ROUNDS = 20  # for which the log is still read when nobody listens: clients that come back at once find it running
 RETRY_MS = 2000
-PAGE = 500  # events read at once
+PAGE, PAGE_BYTES = 500, 8 * 1024**2  # read at once
 WAITING_EVENTS = 1000  # held for a client that does not keep up, before it is cut off
 LARGEST_EVENT = 256 * 1024  # bytes above which the job in an event comes without what was asked for (a script of thousands of lines)
 SEND_SECONDS = 30.0  # a client that takes nothing for so long is gone
@@ -164,9 +164,16 @@ def packed_since(database: Database, last: int, until: int | None = None, job_id
         query = query.where(events.c.id <= until)
     if job_id is not None:
         query = query.where(events.c.job_id == job_id)
+    found: list[Packed] = []
+    room = PAGE_BYTES
     with database.reading() as connection:
-        rows = connection.execute(query.order_by(events.c.id).limit(PAGE)).all()
-    return [pack(row.id, row.type, row.job_id, row.at_ms, row.data) for row in rows]
+        # One by one: the jobs in them may be large, and what is not needed of them is left away when they are packed.
+        for row in connection.execution_options(yield_per=10).execute(query.order_by(events.c.id).limit(PAGE)):
+            found.append(pack(row.id, row.type, row.job_id, row.at_ms, row.data))
+            room -= len(found[-1].bytes)
+            if room <= 0:
+                break
+    return found
 
 
 def pack(id_: int, kind: str, job_id: str | None, at_ms: int | None, data: dict[str, Any]) -> Packed:
@@ -254,8 +261,10 @@ async def _pieces(database: Database, subscriber: Subscriber, last: int | None) 
                 yield b"".join(wanted)
     if job_id is not None and last is not None and await run_in_threadpool(_is_over, database, job_id):
         # What brought it there may be newer than the position of the hub.
-        rest = await run_in_threadpool(packed_since, database, max(last, subscriber.position), None, job_id)
-        yield b"".join(event.bytes for event in rest)
+        cursor = max(last, subscriber.position)
+        while rest := await run_in_threadpool(packed_since, database, cursor, None, job_id):
+            cursor = rest[-1].id
+            yield b"".join(event.bytes for event in rest)
         return
     async for piece in _live(database, subscriber, known):
         yield piece

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,10 @@ _SPEC_IN = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extr
 def whole(value: object) -> object:
     """JSON knows one kind of number: 25.0 is a whole one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _line_id() -> str:
+    return uuid.uuid4().hex[:12]
 
 
 # The bounds come first: behind the conversion they would not be part of the schema.
@@ -71,7 +76,7 @@ class TakeRequestIn(TakeRequest):
     height: Side | None = None
     seed: Seed = 0
     # It becomes part of a file's name.
-    line_id: str = Field(default_factory=lambda: TakeRequest(speaker="").line_id, pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["a1b2c3d4e5f6"])
+    line_id: str = Field(default_factory=_line_id, pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["a1b2c3d4e5f6"])
 
 
 class EnrolSpecIn(EnrolSpec):
