@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 WITHOUT_TOKEN = frozenset({"/v1/health"})
 WHATEVER_VERSION = frozenset({"/v1/health", "/v1/version"})  # where a client learns which version it needs
 LARGEST_JSON = 8 * 1024**2
-LARGEST_TIMELINE = 64 * 1024**2
+LARGEST_TIMELINE = 32 * 1024**2
 BODY_SECONDS = 30.0  # for a whole JSON body
 CHUNK_SECONDS = 30.0  # for each piece of an upload
 # What is still read of a body that is refused, so that the client gets to read the answer instead of a broken connection.
