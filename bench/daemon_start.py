@@ -18,13 +18,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from retake_client import Client, ClientError, Connection, NoDaemon
 
 PROMISED_START, PROMISED_STOP = 3.0, 5.0
 
 
-def start(home: Path) -> tuple[subprocess.Popen[bytes], float]:
-    """A daemon that answers /v1/health, and the seconds from the command to that answer."""
+def start(home: Path) -> tuple[subprocess.Popen[bytes], float, float]:
+    """A daemon that answers /v1/health, the seconds from the command to that answer, and how long it computed for it."""
     environment = {**os.environ, "RETAKE_HOME": str(home)}
     begun = time.perf_counter()
     command = [sys.executable, "-m", "retake", "serve", "--port", "0"]
@@ -34,7 +36,9 @@ def start(home: Path) -> tuple[subprocess.Popen[bytes], float]:
             raise SystemExit(f"the daemon ended with {process.returncode}; see {home}/logs/daemon.log")
         try:
             Client(Connection.find(home)).health()
-            return process, time.perf_counter() - begun
+            seconds = time.perf_counter() - begun
+            computed = psutil.Process(process.pid).cpu_times()
+            return process, seconds, computed.user + computed.system
         except (NoDaemon, ClientError):
             time.sleep(0.005)
 
@@ -48,18 +52,21 @@ def stop(process: subprocess.Popen[bytes]) -> float:
     return time.perf_counter() - begun
 
 
-def idle(folder: Path, runs: int, *, fresh: bool) -> tuple[list[float], list[float]]:
-    starts, stops = [], []
+def idle(folder: Path, runs: int, *, fresh: bool) -> tuple[list[float], list[float], list[float]]:
+    starts: list[float] = []
+    computed: list[float] = []
+    stops: list[float] = []
     home = folder / "idle"
     for _ in range(runs):
         if fresh:
             shutil.rmtree(home, ignore_errors=True)
         home.mkdir(mode=0o700, exist_ok=True)
-        process, seconds = start(home)
+        process, seconds, own = start(home)
         starts.append(seconds)
+        computed.append(own)
         time.sleep(1.0)
         stops.append(stop(process))
-    return starts, stops
+    return starts, computed, stops
 
 
 def rendering(home: Path, runs: int) -> tuple[list[float], list[str]]:
@@ -67,7 +74,7 @@ def rendering(home: Path, runs: int) -> tuple[list[float], list[str]]:
     stops: list[float] = []
     states: list[str] = []
     for number in range(runs):
-        process, _ = start(home)
+        process, _, _ = start(home)
         client = Client.local(home, name="bench")
         speaker = client.speakers()[0]["name"]
         text = f"This is line number {number + 1}, and it is long enough to be interrupted while its frames are being made."
@@ -76,7 +83,7 @@ def rendering(home: Path, runs: int) -> tuple[list[float], list[str]]:
             if event.data.get("progress", {}).get("fps"):
                 break
         stops.append(stop(process))
-        process, _ = start(home)
+        process, _, _ = start(home)
         done = Client.local(home, name="bench").wait(job, seconds=600)
         states.append(f"{done['state']}, attempt {done['attempt']}")
         stop(process)
@@ -95,10 +102,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as text:
         folder = Path(text)
         lines = [f"{'seconds':<34} median    max  promised"]
-        starts, stops = idle(folder, options.runs, fresh=True)
-        lines += [row("start, new home folder", starts, PROMISED_START), row("stop, nothing to do", stops, PROMISED_STOP)]
-        starts, _ = idle(folder, options.runs, fresh=False)
-        lines.append(row("start, again", starts, PROMISED_START))
+        for name, fresh in (("start, new home folder", True), ("start, again", False)):
+            starts, computed, stops = idle(folder, options.runs, fresh=fresh)
+            lines += [row(name, starts, PROMISED_START), row("  of it computing", computed, PROMISED_START)]
+        lines.append(row("stop, nothing to do", stops, PROMISED_STOP))
         if options.home:
             shutil.copytree(options.home, folder / "home")
             stops, states = rendering(folder / "home", max(1, options.runs // 2))
