@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -144,6 +145,19 @@ def measure(home: Path, root: Path, names: list[str], same: int, *, kills: list[
             process.wait()
 
 
+def is_playable(clip: Path) -> bool:
+    """Whether all frames that its report promises can be decoded."""
+    from retake.domain.errors import RetakeError
+    from retake.media.reader import read_frames
+
+    wanted = json.loads(clip.with_suffix(".json").read_text("utf-8"))["clip"]["frames"]
+    try:
+        with closing(read_frames(clip)) as frames:
+            return sum(1 for _ in frames) == wanted
+    except RetakeError:
+        return False
+
+
 def table(home: Path, root: Path, run: Run, names: list[str], contents: Counter[str]) -> list[str]:
     from retake_otio import read_timeline
 
@@ -160,6 +174,7 @@ def table(home: Path, root: Path, run: Run, names: list[str], contents: Counter[
         ("left in processing", count(root / "processing")),
         ("clips in out", len(clips)),
         ("... with all four files beside them", beside),
+        ("... that cannot be decoded to their end", sum(not is_playable(path) for path in clips)),
         ("... on folder.otio", on_timeline),
         ("files without their clip", len(set(names) - set(stems))),
         ("files with more than one clip", sum(value > 1 for value in stems.values())),
@@ -177,7 +192,7 @@ def table(home: Path, root: Path, run: Run, names: list[str], contents: Counter[
     ]
     if run.killed:
         rows.append(("killed at s", ", ".join(f"{at:.0f}" for at in run.killed)))
-    return [f"| {name:37} | {value!s:>8} |" for name, value in rows]
+    return [f"| {name:40} | {value!s:>8} |" for name, value in rows]
 
 
 def seconds(value: float | None) -> str:
