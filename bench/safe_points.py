@@ -115,7 +115,12 @@ def main() -> None:
             progress = Watched()
             enrol(options.reference, name="gaps", transcript=words, consent="Measured by its owner, who agrees.", home=home, progress=progress)
             show("enrol", progress, options.worst)
-        lines = [("cold line", {"text": LINE}), ("warm line", {"text": f"{LINE} So we go on."}), ("fitted line", {"text": LINE, "fit": 7.0})]
+        lines = [
+            ("cold line", {"text": LINE}),
+            ("warm line", {"text": f"{LINE} So we go on."}),
+            ("fitted line", {"text": LINE, "fit": 7.0}),
+            ("two minutes", {"text": " ".join([LINE] * 20)}),
+        ]
         if options.audio is not None:
             lines.append(("recording", {"audio": str(options.audio)}))
         for title, asked in lines:

@@ -19,6 +19,7 @@ from retake.domain.take import TakeRequest
 from retake.domain.timing import Phone, Timing
 from retake.face.embedded import EmbeddedLips
 from retake.speakers import store
+from retake.speech import phone_network, voiceprint
 
 SOUND_RATE = 24000
 
@@ -176,3 +177,29 @@ def test_preparing_says_what_is_wrong_with_a_line(tmp_path: Path) -> None:
         with pytest.raises(RetakeError) as caught:
             pipeline.prepare_line(request, home=tmp_path, progress=Progress())
         assert caught.value.code == code
+
+
+def test_warming_up_loads_what_every_take_needs() -> None:
+    pipeline.warm_up()
+    assert phone_network._network.cache_info().currsize == 1
+    assert voiceprint._network.cache_info().currsize == 1
+    loaded = phone_network._network.cache_info().misses
+    pipeline.warm_up()
+    assert phone_network._network.cache_info().misses == loaded
+
+
+def test_what_takes_are_measured_by_is_never_another_speakers(copy_of_presenter_home: Path) -> None:
+    folder = store.speaker_folder(copy_of_presenter_home, "presenter")
+    first = pipeline._standard(folder, "first")
+    assert pipeline._standard(folder, "first") is first
+    second = pipeline._standard(folder, "second")  # enrolled anew at the same place
+    assert second is not first
+    assert first.voice is not None
+    assert second.voice is not None
+    assert np.array_equal(first.voice, second.voice)
+    assert abs(float(np.linalg.norm(first.voice)) - 1.0) < 1e-3
+    for number in range(8):
+        pipeline._standard(folder, str(number))
+    info = pipeline._standard.cache_info()
+    assert info.maxsize is not None
+    assert info.currsize == info.maxsize <= 4

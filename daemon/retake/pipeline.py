@@ -83,6 +83,15 @@ def lips_engine(name: str) -> LipsEngine:
     return EmbeddedLips()
 
 
+def warm_up() -> None:
+    """Load what every take needs into this process (a few seconds), so that the first line is nearly as quick as the others."""
+    from retake.takes.warm import load_networks
+
+    voice_engine("embedded")
+    lips_engine("embedded")
+    load_networks()
+
+
 @dataclass(frozen=True)
 class _Work:
     """One request and everything it is made with."""
@@ -225,7 +234,7 @@ def _make(work: _Work, key: str) -> Take:
         width, height = work.size
         poster = finish.PosterTap(frames // 3)
         progress.stage("Rendering")
-        lips = LipWatch(speech.timing, rate, frames, own=standard.mouth)
+        lips = LipWatch(speech.timing, rate, frames, own=standard.mouth, progress=progress)
         drawn = poster.through(lips.through(work.lips.render(work.folder, path, speech, rate, progress)))
         with watch.time("picture"), closing(drawn):
             write_clip(

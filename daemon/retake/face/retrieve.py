@@ -128,6 +128,7 @@ class Retriever:
         total = costs[0]
         back: list[NDArray[np.int16]] = []
         for i in range(1, n):
+            progress.check()
             step = total[:, None] + self.change(rows[i - 1], rows[i])
             chosen = step.argmin(0)
             back.append(chosen.astype(np.int16))

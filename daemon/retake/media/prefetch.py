@@ -104,10 +104,11 @@ def close_source(frames: object) -> None:
 class Worker(Generic[T]):
     """The other way round: `put` hands items to `consume`, which runs in a thread of its own, at most `depth` items behind.
 
-    An error in the consumer is raised by the next `put` or by `finish`.
+    An error in the consumer is raised by the next `put` or by `finish`. `check` is called while they wait, and may raise.
     """
 
-    def __init__(self, consume: Callable[[T], None], depth: int, name: str = "worker") -> None:
+    def __init__(self, consume: Callable[[T], None], depth: int, name: str = "worker", check: Callable[[], None] | None = None) -> None:
+        self._check = check
         self._consume = consume
         self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=max(1, depth))
         self._stop = threading.Event()
@@ -124,6 +125,7 @@ class Worker(Generic[T]):
         self._put(_End())
         while self._thread.is_alive():
             self._thread.join(_POLL_SECONDS)
+            self._ask()
         self._raise()
 
     def abandon(self) -> None:
@@ -138,7 +140,11 @@ class Worker(Generic[T]):
                 self._queue.put(item, timeout=_POLL_SECONDS)
                 return
             except queue.Full:
-                continue
+                self._ask()
+
+    def _ask(self) -> None:
+        if self._check is not None:
+            self._check()
 
     def _raise(self) -> None:
         if self._error is not None:

@@ -73,7 +73,7 @@ def write_clip(
         check_space(target.parent, 1_000_000 + total * width * height // 40)
         sound = sound_for(np.asarray(samples, np.float32), sample_rate, total, rate)
         encoder = Encoder(part, rate=rate, width=width, height=height, quality=quality, samples=sound, channels=channels, metadata=metadata)
-        worker = Worker(encoder.add, depth=min(8, max(2, _WAITING_BYTES // (width * height * 3))), name="encode")
+        worker = Worker(encoder.add, depth=min(8, max(2, _WAITING_BYTES // (width * height * 3))), name="encode", check=progress.check)
         try:
             _feed(worker, frames, total, progress)
             worker.finish()

@@ -71,8 +71,7 @@ class EmbeddedVoice:
             progress.report(place / len(utterances))
             spoken.append(perform(base.net, voice, utterance, seed=seed, place=place, pace=pace))
         pauses = [voice.profile.pause * {BETWEEN_PARAGRAPHS: PARAGRAPH, BETWEEN_PIECES: PIECE}.get(u.after, 1.0) / pace for u in utterances]
-        samples, timing = _join(spoken, pauses[:-1], voice.room, seed)
-        progress.check()
+        samples, timing = _join(spoken, pauses[:-1], voice.room, seed=seed, progress=progress)
         samples = master(samples, RATE, voice.profile.loudness_lufs)
         progress.report(1.0)
         return Speech(samples, RATE, timing, f"{self.name} {self.version}")
@@ -217,7 +216,9 @@ def _findings(profile: VoiceProfile) -> list[Finding]:
     return out
 
 
-def _join(spoken: Sequence[Spoken], pauses: Sequence[float], room: torch.Tensor, seed: int) -> tuple[NDArray[np.float32], Timing]:
+def _join(
+    spoken: Sequence[Spoken], pauses: Sequence[float], room: torch.Tensor, *, seed: int, progress: Progress
+) -> tuple[NDArray[np.float32], Timing]:
     """Put utterances one after another, `pauses` (s) between them, the person's room under everything."""
     parts: list[NDArray[np.float32]] = []
     phones: list[Phone] = []
@@ -237,8 +238,11 @@ def _join(spoken: Sequence[Spoken], pauses: Sequence[float], room: torch.Tensor,
                 parts.append(np.zeros(gap, np.float32))
                 at += gap
     samples = np.concatenate(parts)
+    progress.check()
     tone = room_tone(room, len(samples), seed)
+    progress.check()
     tone *= _presence(parts)
+    progress.check()
     samples += tone
     return samples, Timing(_tile(phones, at / RATE), tuple(words))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retake.domain.errors import RetakeError
 from retake.domain.phones import CLOSED
+from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.domain.timing import Timing
 from retake.engines.landmarks import FaceDetector
@@ -36,11 +37,13 @@ class LipWatch:
         timing: of the take's phones.
         rate, frames: of the take.
         own: mouth of the speaker's reference, which is the measure.
+        progress: only asked whether to stop.
     """
 
-    def __init__(self, timing: Timing, rate: FrameRate, frames: int, *, own: OwnMouth) -> None:
+    def __init__(self, timing: Timing, rate: FrameRate, frames: int, *, own: OwnMouth, progress: Progress | None = None) -> None:
         self._timing, self._rate = timing, rate
         self._own = own
+        self._progress = progress or Progress()
         self._frames = frames
         self._seen: dict[int, Array] = {}  # landmarks by frame
         self._detector: FaceDetector | None = None
@@ -49,7 +52,7 @@ class LipWatch:
 
     def through(self, frames: Iterator[Image]) -> Generator[Image, None, None]:
         """The frames as they come. A detector that cannot be had costs the figures, not the take."""
-        worker = Worker(self._look, WAITING, "lip watch") if self.wanted else None
+        worker = Worker(self._look, WAITING, "lip watch", self._progress.check) if self.wanted else None
         try:
             for i, frame in enumerate(frames):
                 if worker is not None and i in self.wanted:
