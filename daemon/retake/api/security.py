@@ -97,10 +97,13 @@ class Guard:
             await self._app(scope, receive, sender)
         except ClientDisconnect:
             return
-        except Exception as error:
-            if sender.started:
-                raise
-            await internal(error, f"{scope['method']} {scope['path']}")(scope, receive, sender)
+        except Exception as error:  # noqa: BLE001 - the last place where it can still be answered; what cannot be is raised below
+            failure = error
+        else:
+            return
+        if sender.started:
+            raise failure
+        await internal(failure, f"{scope['method']} {scope['path']}")(scope, receive, sender)
 
     def _check_caller(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """Check Host and Origin; returns the origin if it is a configured one of another site, else ""."""
