@@ -20,5 +20,4 @@ def test_jobs_of_a_killed_machine_are_done_once_by_the_other(presenter_home: Enr
     outcome = scale_out(tmp_path / "home", tmp_path, count=6, after=1, timeout=300.0)
     assert outcome.problems == []
     assert outcome.victim_job in outcome.begun_twice
-    assert set(outcome.machines.values()) == {"first", "second"}
-    assert outcome.machines[outcome.victim_job] == "second"
+    assert outcome.machines[outcome.victim_job] == "second"  # the first may have been killed in its first job
