@@ -16,6 +16,8 @@ from retake.jobs.tables import workers
 
 # A worker that has not counted up its beat for so long is dead or cut off. Longer than a laptop's hiccup, shorter than a user's patience.
 SILENT_SECONDS = 30.0
+# Who has not looked for so long knows nothing about the time in between.
+BLIND_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ def enter(database: Database, worker: str, device: str) -> None:
         )
 
 
-def beat(database: Database, worker: str) -> None:
-    """`worker` lives."""
+def beat(database: Database, worker: str, device: str) -> None:
+    """`worker`, this process, lives. One that was given up by mistake (its connection broke for a while) enters again."""
     with database.writing() as connection:
-        connection.execute(workers.update().where(workers.c.id == worker).values(beat=workers.c.beat + 1))
+        known = connection.execute(workers.update().where(workers.c.id == worker).values(beat=workers.c.beat + 1)).rowcount
+    if not known:
+        enter(database, worker, device)
 
 
 def leave(database: Database, worker: str) -> None:
@@ -80,10 +84,14 @@ class Watch:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[str, tuple[int, float]] = {}  # last beat, and when it was new
+        self._looked = clock()
 
     def look(self, found: list[Member]) -> set[str]:
-        """The silent ones among `found`."""
+        """The silent ones among `found`. To be called every few seconds."""
         now = self._clock()
+        if now - self._looked > BLIND_SECONDS:  # the database was away, or this machine slept: others could not be heard, and may live
+            self._seen.clear()
+        self._looked = now
         silent: set[str] = set()
         for member in found:
             last, since = self._seen.get(member.id, (-1, now))

@@ -199,7 +199,7 @@ def _beat(database: Database, setup: WorkerSetup) -> NoReturn:
     while True:
         threading.Event().wait(BEAT_SECONDS)
         with contextlib.suppress(RetakeError):  # the database is away: DBOS waits for it too
-            fleet.beat(database, setup.worker)
+            fleet.beat(database, setup.worker, setup.device)
 
 
 def _end_with_parent() -> None:
