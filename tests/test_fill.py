@@ -187,7 +187,7 @@ def test_lines_are_rendered_and_put_into_their_places(copy_of_presenter_home: Pa
     assert pipeline.prepare_line(found.request, home=home, progress=Progress())
     take = pipeline.render(found.request, home=home, output=None, progress=Progress())
     assert (take.frames, take.rate) == (60, "30000/1001")
-    assert pipeline.existing(found.request, home=home) is not None
+    assert takes.find(home, pipeline.take_key(found.request, home=home)) is not None
     output = fill.fill(path, {found.key: take}, tmp_path / "filled.otio")
     (filled,) = read_timeline(output).find_clips()
     info = probe(filled.media_reference.target_url, need_video=True)

@@ -18,6 +18,7 @@ from retake.domain.take import Take, TakeRequest
 from retake.media.files import atomic
 from retake.speakers import store as speakers
 from retake.speech.text import check as check_text
+from retake.takes import store as takes_store
 
 if TYPE_CHECKING:
     from opentimelineio.schema import Timeline
@@ -207,5 +208,5 @@ def _request(placeholder: Found, speaker: str | None, seed: int, recordings: _Re
 def _as_made_before(request: TakeRequest, frames: int, home: Path) -> TakeRequest:
     """A line whose take is exactly as long without being told to, as those of a script's timeline are, stays that take."""
     natural = request.model_copy(update={"fit": None})
-    take = pipeline.existing(natural, home=home)
+    take = takes_store.find(home, pipeline.take_key(natural, home=home))
     return natural if take is not None and take.frames == frames else request

@@ -58,6 +58,10 @@ class Pace:
         self._stage = stage
         self._stage_start = self._clock()
 
+    def expect(self, rounds: int) -> None:
+        """The stages are gone through so often, which was not known at the start."""
+        self._rounds = max(1, self._round, rounds)
+
     def left(self, fraction: float) -> float | None:
         """Seconds left of the whole command, given the fraction of the current stage that is done; None while nothing is known."""
         in_stage = self._clock() - self._stage_start

@@ -154,9 +154,9 @@ def prepare_line(request: TakeRequest, *, home: Path, progress: Progress) -> boo
     return bool(work.spoken)
 
 
-def existing(request: TakeRequest, *, home: Path) -> Take | None:
-    """The take of `request` if it was made before. Raises RetakeError as `render`."""
-    return takes.find(home, _key(_work_on(request, home, Progress())))
+def take_key(request: TakeRequest, *, home: Path) -> str:
+    """Key of the take that `request` asks for, made or not. Raises RetakeError as `render`."""
+    return _key(_work_on(request, home, Progress()))
 
 
 def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:

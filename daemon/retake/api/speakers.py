@@ -214,7 +214,8 @@ def delete(
 ) -> Deletion:
     """Delete a speaker with all that was learnt: face, voice, movement, cached speech, and the uploads it was learnt from.
 
-    Jobs for this speaker are cancelled. Takes stay unless `takes` is true; copies that were delivered to other folders always stay.
+    Jobs for this speaker are cancelled, and those that enrolled them are forgotten. Takes stay unless `takes` is true; copies that were delivered
+    to other folders always stay.
     """
     _folder(context, name)
     cancelled, running = _cancel_jobs(context, name)
@@ -227,6 +228,10 @@ def delete(
     _sweep(context.home, name)
     uploads, kept = _delete_uploads(context, name, reference)
     notes += [f"The upload {identifier} stays: another job needs it." for identifier in kept]
+    for job in _jobs_of(context, name):
+        if job.kind == "enrol" and job.state.over:  # it holds the words of the consent and of the reference
+            with contextlib.suppress(RetakeError):  # retried or forgotten since
+                queue.forget(context.database, job.id)
     deleted: list[str] = []
     if takes:
         deleted = _delete_takes(context, name)

@@ -18,7 +18,7 @@ from retake.domain.job import Job, JobEvent, JobSpec, JobState, Priority, after,
 from retake.jobs import fairness, records
 from retake.jobs.database import QUEUE, STEPS_VERSION, WORKFLOW, Database, now_ms
 from retake.jobs.events import tell, tell_state
-from retake.jobs.tables import jobs
+from retake.jobs.tables import events, jobs
 
 log = logging.getLogger(__name__)
 
@@ -116,12 +116,13 @@ def move(database: Database, job_id: str, *, before: str | None = None, priority
 
 
 def forget(database: Database, job_id: str) -> None:
-    """Remove a job that is over from the history. Its takes stay. Raises RetakeError (wrong_state)."""
+    """Remove a job that is over from the history, with everything that was told of it. Its takes stay. Raises RetakeError (wrong_state)."""
     with database.writing() as connection:
         job = _locked(connection, job_id)
         if not job.state.over:
             raise RetakeError(f"The job is {job.state.value}.", "Cancel it first.", code="wrong_state")
         connection.execute(jobs.delete().where(jobs.c.id == job_id))
+        connection.execute(events.delete().where(events.c.job_id == job_id))  # they hold what was asked for
         tell(database, connection, "job.forgotten", job_id=job_id, data={"id": job_id})
     drop(database, job)
 

@@ -67,6 +67,11 @@ class Reporter:
         with self._lock:
             self._state.step, self._state.steps = number, steps
 
+    def expect(self, rounds: int) -> None:
+        """The stages are gone through so often, as is known only now."""
+        with self._lock:
+            self._pace.expect(rounds)
+
     def _listen(self, stage: str, fraction: float, detail: str) -> None:
         now = time.monotonic()
         with self._lock:

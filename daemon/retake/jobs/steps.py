@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Work:
     artefacts: Artefacts
     reporter: Reporter
     durable: Step
+    roots: tuple[Path, ...] = ()  # folders in which recordings may lie that a timeline names
 
     def step(self, name: str, place: Place, function: Callable[[], JsonValue]) -> Any:
         """Do `function` as the step at `place`, unless it was done before. Raises RetakeError as it did."""
@@ -173,16 +174,20 @@ def _timeline(work: Work, spec: TimelineSpec) -> JobResult:
     from retake.takes import store
 
     source = Path(spec.timeline)
+    own = results_folder(work.home, work.job.id)
+    output = own / source.name if spec.output is None else Path(spec.output)
+    if spec.output is not None:
+        fill.check_output(output)
     if spec.speaker is not None:
         work.artefacts.ensure_speaker(spec.speaker)
-    found = fill.placeholders(source, speaker=spec.speaker, seed=spec.seed, home=work.home)
+    found = fill.placeholders(source, speaker=spec.speaker, seed=spec.seed, home=work.home, roots=work.roots)
+    work.reporter.expect(len(found))
     steps = len(found) + 1
     takes: dict[str, Take] = {}
     for number, placeholder in enumerate(found, 1):
-        work.artefacts.ensure_speaker(placeholder.request.speaker)
-        takes[placeholder.key] = _rendered(work, f"clip {number}", (number, steps), placeholder.request, None)
-    own = results_folder(work.home, work.job.id)
-    output = own / source.name if spec.output is None else Path(spec.output)
+        with _of_clip(placeholder.label):
+            work.artefacts.ensure_speaker(placeholder.request.speaker)
+            takes[placeholder.key] = _rendered(work, f"clip {number}", (number, steps), placeholder.request, None)
 
     def filled() -> JsonValue:
         if spec.output is None:
@@ -200,13 +205,28 @@ def _timeline(work: Work, spec: TimelineSpec) -> JobResult:
 def _rendered(work: Work, name: str, place: Place, request: TakeRequest, output: Path | None) -> Take:
     """The take of one line, as a step."""
     from retake import pipeline
+    from retake.takes import store
 
     def render() -> JsonValue:
+        if work.artefacts.shared:
+            with contextlib.suppress(RetakeError):  # another machine may have made it; if not, or if it cannot be had, it is made here
+                work.artefacts.ensure_take(store.take_id(pipeline.take_key(request, home=work.home)))
         take = pipeline.render(request, home=work.home, output=output, progress=work.reporter.progress)
         work.artefacts.push_take(take.id)
         return take.model_dump(mode="json")
 
     return Take.model_validate(work.step(name, place, render))
+
+
+@contextlib.contextmanager
+def _of_clip(label: str) -> Iterator[None]:
+    """Errors about one placeholder of a timeline say which."""
+    try:
+        yield
+    except RetakeError as error:
+        if error.kind is ErrorKind.CANCELLED:
+            raise
+        raise RetakeError(f"The clip '{label}': {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
 
 
 def _notes(take: Take) -> list[str]:

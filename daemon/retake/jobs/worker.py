@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -52,12 +52,13 @@ class WorkerSetup:
 class Runner:
     """Runs the jobs that DBOS hands to this process."""
 
-    def __init__(self, setup: WorkerSetup, database: Database) -> None:
+    def __init__(self, setup: WorkerSetup, database: Database, roots: Sequence[Path]) -> None:
         from retake.jobs.artefacts import Artefacts
 
         self._home = Path(setup.home)
         self._worker = setup.worker
         self._database = database
+        self._roots = tuple(roots)
         self._artefacts = Artefacts(setup.artefacts, self._home)
 
     def run(self, job_id: str, generation: int) -> str:
@@ -75,7 +76,7 @@ class Runner:
         from retake.jobs.reporter import Reporter
 
         reporter = Reporter(self._database, job, self._home, rounds=steps.rounds(job))
-        work = steps.Work(job, self._home, self._artefacts, reporter, _durable)
+        work = steps.Work(job, self._home, self._artefacts, reporter, _durable, self._roots)
         try:
             with reporter.watching():
                 result = steps.run(work)
@@ -137,10 +138,11 @@ def work(setup: WorkerSetup) -> NoReturn:
     """Take jobs until the parent ends. Raises RetakeError where that cannot begin."""
     from filelock import FileLock, Timeout
 
+    from retake import pipeline
     from retake.settings import prepare_process
 
     home = Path(setup.home)
-    prepare_process(home, threads=setup.threads)
+    settings = prepare_process(home, threads=setup.threads)
     lock = FileLock(home / "run" / f"{setup.worker}.lock")
     try:
         lock.acquire(timeout=LOCK_SECONDS)
@@ -150,19 +152,10 @@ def work(setup: WorkerSetup) -> NoReturn:
         ) from error
     remove_dead(steps.building_places(home))  # what workers left that were killed together with their daemon
     database = Database(setup.database)
-    _warm_up()
+    pipeline.warm_up()  # before the first job waits for it
     running.interrupted(database, setup.worker)
-    _launch(setup, Runner(setup, database))
+    _launch(setup, Runner(setup, database, [Path(root) for root in settings.server.roots]))
     _beat(database, setup)
-
-
-def _warm_up() -> None:
-    """Load what every job needs, before the first one waits for it."""
-    from retake import pipeline
-
-    for name in ("embedded",):
-        pipeline.voice_engine(name)
-        pipeline.lips_engine(name)
 
 
 def _launch(setup: WorkerSetup, runner: Runner) -> None:

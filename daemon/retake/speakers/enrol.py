@@ -37,6 +37,7 @@ from retake.motion.graph import build as build_graph
 from retake.motion.graph import load as load_graph
 from retake.motion.plan import VERSION as MOTION_VERSION
 from retake.speakers import store
+from retake.speakers.poster import write_poster
 from retake.speakers.quality import LAG_CONFIDENT, LAG_SEEN, PictureMeasures, assess, measure_pictures, refuse_short, refuse_turned, sample_frames
 from retake.speakers.report import console_lines, write_report
 from retake.speakers.stages import Enrolled, Nothing, Stages, recall, remember
@@ -364,6 +365,7 @@ def _similarity(folder: Path, samples: NDArray[np.float32], progress: Progress) 
 def _pictures(folder: Path, track: FaceTrack, progress: Progress) -> PictureMeasures:
     indices = sample_frames(track)
     with ReferenceFrames(folder / PICTURE_NAME) as frames:
+        write_poster(folder, track, frames)
         return measure_pictures(track, indices, _stoppable(frames.read(int(i) for i in indices), progress))
 
 
