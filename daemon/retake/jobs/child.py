@@ -74,6 +74,7 @@ class Child:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._dead_pid: int | None = None
+        self._death: Death | None = None
         self._started = 0.0
         self._pause = FIRST_PAUSE
         self._start_at = 0.0
@@ -93,7 +94,9 @@ class Child:
         return None if self._process is None else self._process.pid
 
     def look(self) -> Death | None:
-        """Start the process if it is time to; tell if it has died since the last look."""
+        """Start the process if it is time to; tell if it has died, until `start_again` is called."""
+        if self._death is not None:
+            return self._death
         if self._process is None:
             if self._clock() >= self._start_at:
                 self._start()
@@ -101,12 +104,13 @@ class Child:
         code = self._process.poll()
         if code is None:
             return None
-        death = Death(self._process.pid, code)
+        self._death = Death(self._process.pid, code)
         self._let_go()
-        return death
+        return self._death
 
     def start_again(self, *, had_work: bool) -> None:
-        """After a death: start anew, soon if it died of its job, later if it seems broken."""
+        """After a death that was told to all who must know: start anew, soon if it died of its job, later if it seems broken."""
+        self._death = None
         lived = self._clock() - self._started
         self._pause = FIRST_PAUSE if had_work or lived > SETTLED_SECONDS else min(LONGEST_PAUSE, 2 * self._pause)
         self._start_at = self._clock() + (0.0 if had_work else self._pause)

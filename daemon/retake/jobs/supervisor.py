@@ -126,15 +126,17 @@ class Supervisor:
                     if self._clock() >= at:
                         due[task] = self._clock() + every[task]
                         task()
-            except (RetakeError, OSError, SQLAlchemyError, dbos_error.DBOSException) as error:
-                self._complain(str(error))  # the database is away, a disk is full: workers wait for it too
+            except Exception as error:  # noqa: BLE001 - if this thread ended, nobody would start workers or stop jobs, and nobody would notice
+                self._complain(error)
 
-    def _complain(self, problem: str) -> None:
+    def _complain(self, error: Exception) -> None:
         """Log what keeps the supervisor from its work, once a minute: a database that is away for a night must not fill the disk."""
         now = self._clock()
         if now - self._complained > COMPLAINT_SECONDS:
             self._complained = now
-            log.warning("the supervisor goes on after: %s", problem)
+            # The database is away, a disk is full: workers wait for it too.
+            foreseen = isinstance(error, RetakeError | OSError | SQLAlchemyError | dbos_error.DBOSException)
+            log.warning("the supervisor goes on after: %s", error, exc_info=None if foreseen else error)
 
     def _bury(self) -> None:
         for message in self._recovery.bury():
