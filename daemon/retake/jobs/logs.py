@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,25 +59,58 @@ def tail(path: Path, lines: int = 20) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Write a line with the time into the log of the job that is running."""
-    print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+    """Write a line with the time into the log of the job that is running. On a full disk it gets lost: no job fails for want of its log."""
+    with contextlib.suppress(OSError):
+        print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
+class Calm(logging.Filter):
+    """Lets so many records through in each `seconds`: a database that is away is told many times a second, for as long as it is away.
+
+    Args:
+        clock: seconds, growing.
+    """
+
+    def __init__(self, most: int = 20, seconds: float = 60.0, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._since, self._count = clock(), 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = self._clock()
+        if now - self._since >= self._seconds:
+            self._since, self._count = now, 0
+        self._count += 1
+        return self._count <= self._most
 
 
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Send what this process writes to its standard streams to `path` meanwhile, at the level of file descriptors."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    descriptor = open_log(path)
+    """Send what this process writes to its standard streams to `path` meanwhile, at the level of file descriptors.
+
+    Where the file cannot be made (a full disk) everything goes where it went before.
+    """
+    _flush()
+    try:
+        descriptor = open_log(path)
+    except OSError as error:
+        say(f"{path} cannot be written ({error.strerror or error})")
+        yield
+        return
     before = os.dup(1), os.dup(2)
     try:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         os.dup2(before[0], 1)
         os.dup2(before[1], 2)
         for number in (*before, descriptor):
             os.close(number)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # the disk is full
+            stream.flush()

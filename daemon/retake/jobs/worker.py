@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import logging
 import os
 import signal
 import sys
@@ -93,7 +94,8 @@ class Runner:
             return "given up"  # by whoever gave the job to somebody else
         except Exception:  # noqa: BLE001 - whatever it is, it belongs to this job, and the worker goes on with the next one
             steps.clean_up(self._home, job.id)
-            traceback.print_exc()
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
             return self._failed(job, _unforeseen(job, self._home))
         logs.say("Done.")
         return "done" if running.succeed(self._database, job.id, job.generation, result) else "not wanted any more"
@@ -130,8 +132,13 @@ def main() -> None:
     try:
         work(setup)
     except RetakeError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(f"Error: {error}", file=sys.stderr, flush=True)
         os._exit(error.kind.value)
+    except Exception:  # noqa: BLE001 - DBOS's threads would keep a process alive that takes no jobs, and nobody would start another one
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        os._exit(1)
 
 
 def work(setup: WorkerSetup) -> NoReturn:
@@ -181,6 +188,7 @@ def _launch(setup: WorkerSetup, runner: Runner) -> None:
         return runner.run(job_id, generation)
 
     DBOS.listen_queues([QUEUE])
+    logging.getLogger("dbos").addFilter(logs.Calm())
     DBOS.launch()
 
 
