@@ -241,6 +241,12 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_comes(daemon: D
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.parametrize("path", ["/v1/uploads", "/v1/uploads/0123456789abcdef0123456789abcdef/finish"])
+def test_a_file_is_taken_only_where_it_goes_to_the_disk(daemon: Daemon, path: str) -> None:
+    answer = ask(daemon, "POST", path, content=b"x" * 100_000, headers={"Content-Type": "application/octet-stream"})
+    assert error_of(answer)["code"] == "wrong_content_type", "elsewhere four gigabytes of it would be read into memory"
+
+
 def test_a_body_that_grows_too_large_is_refused_and_the_answer_can_be_read(daemon: Daemon) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(9):

@@ -36,6 +36,7 @@ CHUNK_SECONDS = 30.0  # for each piece of an upload
 # What is still read of a body that is refused, so that the client gets to read the answer instead of a broken connection.
 DRAIN_BYTES = 4 * 1024**2
 DRAIN_SECONDS = 2.0
+STREAMED = frozenset({"PUT", "PATCH"})  # others would hold all that comes in memory
 BINARY = frozenset({"application/octet-stream", "application/offset+octet-stream"})
 TIMELINES = frozenset({"application/json", "application/vnd.opentimelineio+json", "application/octet-stream"})
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_-][a-z0-9_.-]{0,252})(?::([0-9]{1,5}))?")
@@ -156,7 +157,7 @@ class Guard:
         mime, parameters = _content_type(headers.get("content-type", ""))
         path = str(scope["path"])
         timeline = path.startswith("/v1/timelines")
-        if path.startswith("/v1/uploads") and mime in BINARY:
+        if path.startswith("/v1/uploads") and scope["method"] in STREAMED and mime in BINARY:
             limit = self._context.settings.limits.upload_bytes
             _check_length(headers, limit)
             return _counted(receive, limit)
