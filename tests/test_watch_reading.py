@@ -252,6 +252,8 @@ def test_values_are_not_templates_themselves() -> None:
         ("text\n" + "x\n" * 10_001, "too_many_clips", "Split"),
         (",".join(f"c{i}" for i in range(500)) + ",text\n", "bad_csv", "Remove"),
         ("text\n" + "x" * 200_000, "bad_csv", "quotes"),
+        ("text,a\n" + "{a}" * 40_000 + "," + "x" * 120_000 + "\n", "text_too_long", "Split"),
+        ("text,a\n" + "x" * 100_000 + "{a},b\n", "text_too_long", "Split"),
     ],
 )
 def test_tables_that_are_wrong(content: str, code: str, told: str) -> None:
