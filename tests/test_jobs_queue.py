@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from job_samples import REFUSAL, claimed, in_state, line, places, submit, submit_many
@@ -234,3 +236,22 @@ def test_pages_filters_and_search(database: Database) -> None:
     assert found(client="blender") == {job.id for job in made[5:]}
     assert found(search="editor 3") == {made[3].id}
     assert found(search="100%") == found(search="_") == found(speaker="ber") == set()
+
+
+@pytest.mark.parametrize("text", ["@bert", "Hello.\n@bert\nGood bye.", "Hello.\r@bert\u2028"])
+def test_a_text_that_names_a_speaker_is_no_job_of_that_speaker(database: Database, text: str) -> None:
+    queue.submit(database, Submission(line(text), label="@bert"))
+    assert records.find(database, records.Filter(speaker="bert")).total == 0
+    assert records.find(database, records.Filter(speaker="anna")).total == 1
+    assert records.find(database, records.Filter(search="bert")).total == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_the_database_in_the_home_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    made = Database(f"sqlite:///{tmp_path / 'jobs.sqlite3'}")
+    made.create()
+    submit(made)
+    found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    made.close()
+    assert len(found) == 3
+    assert set(found.values()) == {0o600}, found

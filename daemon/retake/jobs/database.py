@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,8 @@ class Database:
         from dbos import DBOS
 
         logging.getLogger("dbos").setLevel(logging.WARNING)
+        if self.is_sqlite:
+            _make_private(sa.make_url(self.url).database or "")
         try:
             with self.engine.begin() as connection:
                 if not self.is_sqlite:
@@ -169,6 +172,14 @@ def unreachable(url: str, error: Exception) -> RetakeError:
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return int(time.time() * 1000)
+
+
+def _make_private(name: str) -> None:
+    """Make the file for its owner alone, and with it those that SQLite puts beside it: it holds scripts and statements of consent, and the
+    folder may be one that others can look into."""
+    if name and not name.startswith((":", "file:")):
+        with suppress(OSError):  # SQLite itself says what is wrong
+            os.close(os.open(name, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

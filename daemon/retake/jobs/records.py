@@ -141,12 +141,13 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
 
 
 def search_text(spec: JobSpec, label: str, client: str) -> str:
-    """What a search looks through: label, client, texts, and each speaker's name in a line of its own behind an @."""
+    """What a search looks through: label, client and texts in one line, and each speaker's name in a line of its own behind an @."""
     requests = [spec.request] if spec.kind == "line" else spec.requests if spec.kind == "script" else []
     speakers = {request.speaker for request in requests}
     if spec.kind == "enrol":
         speakers.add(spec.name)
     if spec.kind == "timeline" and spec.speaker:
         speakers.add(spec.speaker)
-    texts = [label, client, *(request.text for request in requests)]
-    return ("\n".join([*texts, *(f"@{name}" for name in sorted(speakers))]) + "\n").lower()
+    texts = " ".join([label, client, *(request.text for request in requests)])
+    # No text may look like a line that names a speaker: with the speaker go the results of their jobs.
+    return ("\n".join([" ".join(texts.split()), *(f"@{name}" for name in sorted(speakers))]) + "\n").lower()
