@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import socket
 import threading
 import time
@@ -141,6 +142,34 @@ def test_a_receiver_is_told_once_and_can_check_who_tells(tmp_path: Path) -> None
         assert hmac.compare_digest(given, expected) and abs(int(moment) - time.time()) < 60
         assert told[good].headers["Host"] == f"127.0.0.1:{receiver.port}" and told[good].headers["Retake-Event"] == str(body["id"])
         assert (context.home / "webhook.key").stat().st_mode & 0o077 == 0
+
+
+def test_an_empty_key_is_no_key(tmp_path: Path) -> None:
+    context = allowing(tmp_path / "home")
+    (context.home / "webhook.key").touch(mode=0o600)  # the disk was full when it was to be written
+    key = signing_key(context.home)
+    assert len(key) == 64
+    assert signing_key(context.home) == key
+    if os.name == "posix":
+        assert (context.home / "webhook.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_sender_goes_on_after_what_nobody_foresaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "UNFORESEEN_SECONDS", 0.05)
+    look = WebhookSender._look  # pyright: ignore[reportPrivateUsage]
+    unforeseen = [KeyError("nobody"), ValueError("foresaw")]
+
+    def failing(sender: WebhookSender) -> None:
+        if unforeseen:
+            raise unforeseen.pop()
+        look(sender)
+
+    monkeypatch.setattr(WebhookSender, "_look", failing)
+    with receiving() as receiver:
+        context = allowing(tmp_path / "home", f"127.0.0.1:{receiver.port}")
+        finish(context, receiver.url())
+        with sending(context):
+            assert until(lambda: len(receiver.told) == 1)
 
 
 def test_a_receiver_that_is_away_is_tried_again(tmp_path: Path) -> None:

@@ -383,6 +383,19 @@ def test_one_part_that_fails_does_not_keep_the_others(database: Database, tmp_pa
     assert swept.problems and "not mounted" in swept.problems[0]
 
 
+def test_a_part_that_fails_as_nobody_foresaw_does_not_keep_the_others_either(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unforeseen(*arguments: object) -> int:
+        raise KeyError("nobody foresaw this")
+
+    cached = a_file(tmp_path / "cache" / "speech" / "gone" / "1.json", days=2)
+    monkeypatch.setattr(retention.retention_files, "uploads", unforeseen)
+    swept = keeper(tmp_path, database, uploads_days=1).sweep()
+    assert swept.problems == ["KeyError: 'nobody foresaw this'"]
+    assert not cached.exists()
+
+
 def test_it_runs_by_itself_and_ends(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FIRST_SECONDS", 0.0)
     database = Database(f"sqlite:///{sqlite_template.as_posix()}")

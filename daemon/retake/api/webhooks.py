@@ -7,6 +7,7 @@ twice (if the daemon dies between telling and remembering) and knows it by the h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -30,10 +31,11 @@ from retake import __version__
 from retake.api.context import Context, InContext
 from retake.api.errors import documented
 from retake.api.webhook_target import Target, check_address, resolve
-from retake.domain.errors import RetakeError
+from retake.domain.errors import ErrorKind, RetakeError
 from retake.jobs.database import Database
 from retake.jobs.events import newest, tell
 from retake.jobs.tables import events, facts
+from retake.media.files import atomic
 
 if TYPE_CHECKING:
     import httpx
@@ -52,6 +54,7 @@ DELAYS = (2.0, 10.0, 60.0, 600.0, 3600.0)
 SECONDS = 10.0  # for one try: look up, connect, send, answer
 AT_ONCE, AT_ONCE_PER_HOST = 8, 2  # one receiver that does not answer must not keep the others waiting
 MOST_WAITING = 1000
+UNFORESEEN_SECONDS = 10.0
 PASSED_OVER = 1000  # events
 # What a receiver is told: not what was asked for, which may hold texts and names that are none of its business.
 TOLD = ("id", "kind", "state", "label", "client", "created_at", "started_at", "finished_at", "attempt", "result", "error")
@@ -82,11 +85,11 @@ def info(context: InContext) -> WebhookInfo:
 def signing_key(home: Path) -> bytes:
     """The home folder's own key, made when it is first needed, for its owner's eyes only."""
     path = home / KEY_FILE
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(handle, "wb") as file:
+    with contextlib.suppress(FileNotFoundError):
+        key = path.read_bytes().strip()
+        if key:  # one that is empty was left by a disk that was full; anybody could sign with it
+            return key
+    with atomic(path) as part, os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secrets.token_hex(32).encode() + b"\n")
     return path.read_bytes().strip()
 
@@ -168,6 +171,9 @@ class WebhookSender:
                 except RetakeError as error:  # the database is away for a while
                     log.warning("webhooks wait: %s", error.cause)
                     await asyncio.sleep(POLL_SECONDS * 4)
+                except Exception as error:  # if this thread ended, nobody would be told of anything any more
+                    log.error("webhooks go on after what nobody foresaw", exc_info=error)
+                    await asyncio.sleep(UNFORESEEN_SECONDS)
                 await asyncio.sleep(POLL_SECONDS / 5 if self._sending() else POLL_SECONDS)
             for delivery in self._sending():
                 assert delivery.task is not None
@@ -221,7 +227,7 @@ class WebhookSender:
             async with asyncio.timeout(self._seconds):
                 status = await self._post(client, target, delivery)
         except RetakeError as error:
-            return f"!{error.cause}"
+            return error.cause if error.kind is ErrorKind.ENVIRONMENT else f"!{error.cause}"
         except TimeoutError:
             return f"no answer within {self._seconds:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:

@@ -124,7 +124,9 @@ class Keeper:
                 break
             try:
                 part()
-            except (RetakeError, OSError, SQLAlchemyError, dbos_error.DBOSException) as error:
+            except Exception as error:  # what nobody foresaw in one part must not keep the others from being done, for weeks
+                if not isinstance(error, RetakeError | OSError | SQLAlchemyError | dbos_error.DBOSException):
+                    log.error("tidying failed in a way that nobody foresaw", exc_info=error)
                 swept.problems.append(error.cause if isinstance(error, RetakeError) else f"{type(error).__name__}: {error}")
         swept.bytes = remover.bytes
         swept.problems += remover.problems
