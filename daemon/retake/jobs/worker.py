@@ -24,7 +24,7 @@ from pydantic import JsonValue
 
 from retake.domain.errors import Cancelled, ErrorKind, RetakeError
 from retake.domain.job import Job, JobError
-from retake.jobs import logs, running, steps
+from retake.jobs import logs, records, running, steps
 from retake.jobs.database import APPLICATION, QUEUE, STEPS_VERSION, WORKFLOW, Database
 from retake.media.strays import remove_dead
 
@@ -82,23 +82,30 @@ class Runner:
             with reporter.watching():
                 result = steps.run(work)
         except Cancelled:
-            steps.clean_up(self._home, job.id)
+            self._clean_up(job)
             logs.say("Stopped on request.")
             if not reporter.stale:
                 running.stopped(self._database, job.id, job.generation)
             return "stopped"
         except RetakeError as error:
-            steps.clean_up(self._home, job.id)
+            self._clean_up(job)
             return self._failed(job, JobError.of(error))
         except dbos_error.DBOSWorkflowCancelledError:
             return "given up"  # by whoever gave the job to somebody else
         except Exception:  # noqa: BLE001 - whatever it is, it belongs to this job, and the worker goes on with the next one
-            steps.clean_up(self._home, job.id)
+            self._clean_up(job)
             with contextlib.suppress(OSError):
                 traceback.print_exc()
             return self._failed(job, _unforeseen(job, self._home))
         logs.say("Done.")
         return "done" if running.succeed(self._database, job.id, job.generation, result) else "not wanted any more"
+
+    def _clean_up(self, job: Job) -> None:
+        """Remove what the job has left, unless it was given to somebody else meanwhile, who works in the same folders."""
+        with contextlib.suppress(RetakeError):  # forgotten, or the database is away: it is tidied later
+            now = records.get(self._database, job.id)
+            if now.generation == job.generation or now.state.over:
+                steps.clean_up(self._home, job.id)
 
     def _failed(self, job: Job, error: JobError) -> str:
         logs.say(f"{error.cause} {error.remedy}")
