@@ -16,6 +16,7 @@ from retake.api.paths import open_regular, resolve_input, resolve_output, resolv
 from retake.domain.errors import RetakeError
 from retake.domain.job import EnrolSpec, LineSpec, ScriptSpec, TimelineSpec
 from retake.domain.take import TakeRequest
+from retake.jobs import retention_files
 
 
 @pytest.fixture
@@ -136,6 +137,16 @@ def test_the_home_folder_is_no_root(tmp_path: Path) -> None:
     for name in ("webhook.key", "settings.json", "speakers/anna/reference.mp4", "takes"):
         assert code(context, str(tmp_path / "home" / name)) == "outside_roots"
         assert code(context, str(tmp_path / "home" / name), output=True) == "outside_roots"
+
+
+def test_an_upload_that_is_named_is_as_good_as_new(context: Context) -> None:
+    path = resolve_input(context, upload(client_of(context), PRESENTER.read_bytes(), "talk.mp4"))
+    for file in (path, path.with_name("upload.json")):
+        os.utime(file, (1e9, 1e9))
+    assert resolve_input(context, f"upload:{path.parent.name}", kind="media") == path
+    # As whoever tidies sees it who looked at the jobs just before this one was there.
+    assert retention_files.uploads(context.home, 2.0, "", retention_files.Remover()) == 0
+    assert path.is_file()
 
 
 def test_uploads_by_name(context: Context) -> None:

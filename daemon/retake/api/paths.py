@@ -6,6 +6,7 @@ tell whether something exists outside.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -169,6 +170,8 @@ def _uploaded(context: Context, value: str, kind: str | None) -> Path:
         if upload.kind != kind:
             wanted = {"media": "a video or sound file", "timeline": "an OpenTimelineIO timeline"}.get(kind, "a text")
             raise RetakeError(f"The upload '{upload.name}' is not {wanted}.", "Name another upload.", code="wrong_upload")
+    with contextlib.suppress(OSError):
+        os.utime(path)  # needed anew: whoever tidies just now, and has not yet seen the job, takes it for fresh
     return path
 
 
