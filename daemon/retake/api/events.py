@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,11 +34,15 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["events"])
 
-POLL_SECONDS = 0.075
+POLL_SECONDS = 0.05
 HEARTBEAT_SECONDS = 15.0
 IDLE_ROUNDS = 20  # for which the log is still read when nobody listens: clients that come back at once find it running
 RETRY_MS = 2000
 PAGE, PAGE_BYTES = 500, 8 * 1024**2  # read at once
+# What one client is told at once of what it missed, and what is handed to its connection at once: clients that do not read, by the hundred, must
+# not each hold megabytes.
+MISSED_BYTES = 128 * 1024
+PIECE_BYTES = 64 * 1024
 WAITING_EVENTS = 1000  # held for a client that does not keep up, before it is cut off
 LARGEST_EVENT = 256 * 1024  # bytes above which the job in an event comes without what was asked for (a script of thousands of lines)
 SEND_SECONDS = 30.0  # a client that takes nothing for so long is gone
@@ -157,15 +161,14 @@ def _cut(subscriber: Subscriber) -> None:
     subscriber.news.set()
 
 
-def packed_since(database: Database, last: int, until: int | None = None, job_id: str | None = None) -> list[Packed]:
-    """Events behind `last`, up to and with `until`, as they are sent; at most PAGE."""
+def packed_since(database: Database, last: int, until: int | None = None, job_id: str | None = None, *, room: int = PAGE_BYTES) -> list[Packed]:
+    """Events behind `last`, up to and with `until`, as they are sent; at most PAGE, and no further one after `room` bytes."""
     query = sa.select(events.c.id, events.c.type, events.c.job_id, events.c.at_ms, events.c.data).where(events.c.id > last)
     if until is not None:
         query = query.where(events.c.id <= until)
     if job_id is not None:
         query = query.where(events.c.job_id == job_id)
     found: list[Packed] = []
-    room = PAGE_BYTES
     with database.reading() as connection:
         # One by one: the jobs in them may be large, and what is not needed of them is left away when they are packed.
         for row in connection.execution_options(yield_per=10).execute(query.order_by(events.c.id).limit(PAGE)):
@@ -252,19 +255,19 @@ async def _pieces(database: Database, subscriber: Subscriber, last: int | None) 
     else:
         cursor = last
         while cursor < subscriber.position and not subscriber.cut:
-            page = await run_in_threadpool(packed_since, database, cursor, subscriber.position, job_id)
+            page = await run_in_threadpool(packed_since, database, cursor, subscriber.position, job_id, room=MISSED_BYTES)
             if not page:
                 break
             cursor = page[-1].id
-            wanted = [event.bytes for event in page if subscriber.wants(event)]
-            if wanted:
-                yield b"".join(wanted)
+            for piece in _joined([event for event in page if subscriber.wants(event)]):
+                yield piece
     if job_id is not None and last is not None and await run_in_threadpool(_is_over, database, job_id):
         # What brought it there may be newer than the position of the hub.
         cursor = max(last, subscriber.position)
-        while rest := await run_in_threadpool(packed_since, database, cursor, None, job_id):
+        while rest := await run_in_threadpool(packed_since, database, cursor, None, job_id, room=MISSED_BYTES):
             cursor = rest[-1].id
-            yield b"".join(event.bytes for event in rest)
+            for piece in _joined(rest):
+                yield piece
         return
     async for piece in _live(database, subscriber, known):
         yield piece
@@ -279,11 +282,23 @@ async def _live(database: Database, subscriber: Subscriber, last: int) -> AsyncG
             yield b": still here\n\n"
             continue
         taken = [event for event in subscriber.take() if event.id > last]
-        if taken:
-            yield b"".join(event.bytes for event in taken)
+        for piece in _joined(taken):
+            yield piece
         ended = subscriber.job_id is not None and any(event.type in OVER for event in taken)
         if ended and subscriber.job_id is not None and await run_in_threadpool(_is_over, database, subscriber.job_id):
             return
+
+
+def _joined(found: list[Packed]) -> Iterator[bytes]:
+    """The events in pieces of about PIECE_BYTES."""
+    piece = bytearray()
+    for event in found:
+        piece += event.bytes
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
 
 
 def _snapshot(database: Database, job_id: str) -> tuple[Packed, bool]:
