@@ -7,10 +7,12 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from job_samples import submit, submit_many
 from postgres import Server
 
 from retake.domain.errors import ErrorKind, RetakeError
-from retake.jobs import tables
+from retake.domain.job import JobState
+from retake.jobs import events, queue, records, tables
 from retake.jobs.database import Database, check_url, hidden
 
 
@@ -85,3 +87,34 @@ def test_what_fails_in_a_transaction_is_not_there(database: Database) -> None:
         connection.execute(tables.facts.insert().values(name="a", value="2"))
     with database.reading() as connection:
         assert connection.execute(sa.select(tables.facts.c.value).where(tables.facts.c.name == "a")).all() == []
+
+
+def test_making_room_waits_for_a_worker_that_takes_a_job(postgres_url: str) -> None:
+    """Neither blocks the other for good, and the job that was just taken is not put back into the queue."""
+    database = Database(postgres_url)
+    submit(database, client="b")
+    taken, other, moved = submit_many(database, 3)
+    with database.writing() as connection:  # no room between the first one and the others: all of them get new ranks
+        connection.execute(tables.jobs.update().values(rank=tables.jobs.c.number))
+    answers: list[object] = []
+
+    def move() -> None:
+        try:
+            answers.append(queue.move(database, moved.id, before=other.id).state)
+        except RetakeError as error:
+            answers.append(error)
+
+    thread = threading.Thread(target=move)
+    with database.writing() as connection:
+        mine = tables.jobs.c.id == taken.id
+        connection.execute(sa.select(tables.jobs).where(mine).with_for_update())
+        thread.start()
+        thread.join(1.0)
+        assert thread.is_alive(), "it waits for the one that is being taken"
+        connection.execute(tables.jobs.update().where(mine).values(state=JobState.RUNNING.value, worker="w1"))
+        events.tell(database, connection, "job.running", job_id=taken.id)
+    thread.join(20)
+    now = records.get(database, taken.id)
+    database.close()
+    assert answers == [JobState.QUEUED]
+    assert (now.state, now.worker, now.generation) == (JobState.RUNNING, "w1", 1)

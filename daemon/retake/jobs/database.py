@@ -28,6 +28,7 @@ STEPS_VERSION = "1"
 # How often an idle worker looks into the queue: half of this is what the queue adds to a job's time.
 POLL_SECONDS = 0.05
 _EVENTS_LOCK = 0x7E7A6E  # any number; the same for all writers of events
+_MOVES_LOCK = 0x7E7A6F
 
 
 def default_url(home: Path) -> str:
@@ -156,6 +157,11 @@ class Database:
         """
         if not self.is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_EVENTS_LOCK})")
+
+    def one_mover(self, connection: sa.Connection) -> None:
+        """From here to the end of the transaction nobody else changes the order of the queue. Comes before any row is locked."""
+        if not self.is_sqlite:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MOVES_LOCK})")
 
 
 def unreachable(url: str, error: Exception) -> RetakeError:

@@ -97,6 +97,7 @@ def move(database: Database, job_id: str, *, before: str | None = None, priority
     if before == job_id:
         raise RetakeError("A job cannot be put before itself.", "Name another job.", code="bad_move")
     with database.writing() as connection:
+        database.one_mover(connection)
         job = _locked(connection, job_id)
         other = fetch_waiting(connection, before) if before else None
         if job.state is not JobState.QUEUED:
@@ -254,6 +255,9 @@ def _queued(connection: sa.Connection, priority: Priority) -> list[tuple[int, st
 
 def _spread(database: Database, connection: sa.Connection, priority: Priority) -> None:
     """Give the waiting jobs of one priority ranks with room in between, in the same order."""
+    # First all rows, then the lock of events, as everybody does; who is taking one of the jobs just now is waited for, and that job left alone.
+    mine = jobs.c.state == JobState.QUEUED.value, jobs.c.priority == int(priority)
+    connection.execute(sa.select(jobs.c.id).where(*mine).order_by(jobs.c.id).with_for_update()).all()
     waiting = _queued(connection, priority)
     for number, (_, id_) in enumerate(waiting):
         rank = waiting[0][0] + number * fairness.SPACING
@@ -261,7 +265,7 @@ def _spread(database: Database, connection: sa.Connection, priority: Priority) -
 
 
 def _place_before(database: Database, connection: sa.Connection, job_id: str, before: str) -> Job:
-    job, other = records.fetch(connection, job_id), records.fetch(connection, before)
+    job, other = records.fetch(connection, job_id), fetch_waiting(connection, before)  # somebody may have taken it meanwhile
     smaller = [rank for rank, id_ in _queued(connection, other.priority) if rank < other.rank and id_ != job_id]
     rank = fairness.between(smaller[-1] if smaller else None, other.rank)
     assert rank is not None, "there is room after spreading"
