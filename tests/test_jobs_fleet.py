@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from retake.domain.job import Job, JobState, LineSpec
 from retake.domain.take import TakeRequest
@@ -96,6 +97,25 @@ def test_the_job_of_a_silent_worker_is_given_away(database: Database) -> None:
     assert given.error.code == "worker_lost"
     assert fleet.members(database) == []
     assert running.claim(database, job.id, job.generation, "far-0") is None, "the lost worker may not go on"
+
+
+def test_a_worker_that_its_own_supervisor_is_starting_is_waited_for(database: Database) -> None:
+    clock = Clock()
+    job = line(database)
+    assert running.claim(database, job.id, job.generation, "here-0") is not None
+    begun = {"status": "PENDING", "executor_id": "here-0"}
+    with database.writing() as connection:  # as DBOS notes who works on it
+        table = sa.table("workflow_status", *(sa.column(name) for name in ("workflow_uuid", *begun)))
+        connection.execute(table.update().where(table.c.workflow_uuid == workflow_id(job.id, job.generation)).values(begun))
+    fleet.enter(database, "here-0", "cpu")  # left by a daemon that was killed
+    for own in (True, False):
+        recovery = Recovery(database, fleet.Watch(clock), {"here-0"} if own else set())
+        told: list[str] = []
+        for _ in range(8):
+            told += recovery.bury() + recovery.reconcile()
+            clock.now += 5
+        assert bool(told) is not own
+        assert records.get(database, job.id).state is (JobState.RUNNING if own else JobState.QUEUED)
 
 
 def test_a_job_that_is_missing_from_the_queue_is_queued_again_after_a_second_look(database: Database) -> None:

@@ -23,15 +23,21 @@ _EXHAUSTED = "begun too often"
 
 @dataclass
 class Recovery:
-    """Looked at now and then by every supervisor. What looks wrong must look wrong twice in a row: between two reads, jobs move on."""
+    """Looked at now and then by every supervisor. What looks wrong must look wrong twice in a row: between two reads, jobs move on.
+
+    Args:
+        own: workers whose processes the supervisor itself sees live and die. They are not given up for being silent: one that is just
+            starting, from a slow disk, goes on with what it had begun.
+    """
 
     database: Database
     watch: fleet.Watch = field(default_factory=fleet.Watch)
+    own: set[str] = field(default_factory=set[str])
     _suspects: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
 
     def bury(self) -> list[str]:
         """Give away the jobs of workers that have fallen silent; returns what was done, in words. Raises RetakeError (no_database)."""
-        return [self._bury(worker) for worker in sorted(self.watch.look(fleet.members(self.database)))]
+        return [self._bury(worker) for worker in sorted(self.watch.look(fleet.members(self.database)) - self.own)]
 
     def _bury(self, worker: str) -> str:
         error = JobError(
@@ -49,7 +55,7 @@ class Recovery:
 
     def reconcile(self) -> list[str]:
         """Queue again what the queue has lost; returns what was done, in words. Raises RetakeError (no_database)."""
-        members = {member.id for member in fleet.members(self.database)}
+        members = {member.id for member in fleet.members(self.database)} | self.own
         with self.database.reading() as connection:
             query = sa.select(jobs.c.id, jobs.c.generation).where(jobs.c.state.in_(ACTIVE))
             active = [(row.id, row.generation) for row in connection.execute(query)]

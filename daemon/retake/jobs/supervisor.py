@@ -72,6 +72,7 @@ class Supervisor:
         for number, device in enumerate(found):
             setup = WorkerSetup(str(self._home), self._database.url, f"{prefix}-{number}", device, self._settings.artefacts, threads)
             self._children.append(Child(setup, clock=self._clock))
+            self._recovery.own.add(setup.worker)
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
 
@@ -161,6 +162,8 @@ class Supervisor:
                 log.warning("%s died with job %s: %s; it is %s now", child.worker, job.id, death.words(), after_crash.state.value)
         child.sweep(None)
         fleet.leave(self._database, child.worker)
+        if not held:
+            self._recovery.own.discard(child.worker)  # it may never begin: what it had goes to another one
         child.start_again(had_work=bool(held))
 
     def _enforce_cancels(self) -> None:
