@@ -260,6 +260,12 @@ def test_a_jobs_log(daemon: Daemon) -> None:
     assert daemon.client.get(f"{path}?lines=300").json()["complete"] is True
     assert daemon.client.get(f"{path}?lines=0").status_code == 422
     assert daemon.client.get("/v1/jobs/0123/log").status_code == 404
+    log.write_text("first\n" + f"{'x' * 200}\n" * 900, encoding="utf-8")  # more than what explains a failure
+    answer = daemon.client.get(path, params={"lines": 1000}).json()
+    assert answer["complete"] and len(answer["lines"]) == 901 and answer["lines"][0] == "first"
+    log.write_text("first\n" + f"{'x' * 2000}\n" * 900, encoding="utf-8")
+    answer = daemon.client.get(path, params={"lines": 1000}).json()
+    assert not answer["complete"], "there are earlier lines"
 
 
 # Changing

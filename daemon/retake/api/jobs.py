@@ -23,6 +23,7 @@ from retake.jobs.tables import jobs
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 DEFAULT_CLIENT = "api"
+LARGEST_LOG = 1_000_000  # bytes of a log's end that are looked at
 JobId = Annotated[str, Path(pattern=models.JOB_ID, description="id of a job", examples=["4f0c6e1b7d9a4c52b8f3a1d2e5c60718"])]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", pattern=models.KEY, description="sending the same again with the same key gives the same job")
@@ -128,8 +129,10 @@ def get_job(context: InContext, job_id: JobId) -> Response:
 def get_log(context: InContext, job_id: JobId, lines: Annotated[int, Query(ge=1, le=1000)] = 200) -> models.LogAnswer:
     """What the job and the libraries it uses wrote while it ran. Empty before it began."""
     records.get(context.database, job_id)
-    found = tail(job_log(context.home, job_id), lines + 1)
-    return models.LogAnswer(lines=found[-lines:], complete=len(found) <= lines)
+    path = job_log(context.home, job_id)
+    found = tail(path, lines + 1, most_bytes=LARGEST_LOG)
+    whole = not path.is_file() or path.stat().st_size <= LARGEST_LOG
+    return models.LogAnswer(lines=found[-lines:], complete=whole and len(found) <= lines)
 
 
 @router.post("/{job_id}/cancel", summary="Stop a job", response_model=Job, responses=documented("unknown_job"))

@@ -46,12 +46,12 @@ def trim(path: Path) -> None:
             atomic_bytes(path, file.read())
 
 
-def tail(path: Path, lines: int = 20) -> list[str]:
-    """The last lines of a log, fewer if there are not so many; none if there is no file."""
+def tail(path: Path, lines: int = 20, *, most_bytes: int = _TAIL_BYTES) -> list[str]:
+    """The last lines of a log, fewer if there are not so many in its last `most_bytes`; none if there is no file."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            file.seek(max(0, file.tell() - most_bytes))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
