@@ -48,6 +48,12 @@ def test_without_consent_nothing_is_looked_at(client: TestClient, context: Conte
     assert records.find(context.database, records.Filter()).total == 0
 
 
+def test_no_zero_characters_in_a_statement(client: TestClient) -> None:
+    """PostgreSQL could not keep them."""
+    body = {"name": "anna", "reference": f"upload:{'0' * 32}", "consent": "I agree.\x00"}
+    assert client.post("/v1/speakers", json=body).status_code == 422
+
+
 def test_enrolling_is_a_job(client: TestClient, context: Context) -> None:
     body = {"name": "anna", "reference": upload(client, MOVIE, "talk.mp4"), "consent": CONSENT, "max_seconds": 30.0, "priority": "batch"}
     answer = client.post("/v1/speakers", json=body, headers={"Idempotency-Key": "k1", "X-Retake-Client": "tests"})

@@ -118,6 +118,7 @@ def test_limits(tmp_path: Path) -> None:
     answer = client.post("/v1/uploads", json={"size": 2001})
     assert answer.status_code == 413 and code_of(answer) == "upload_too_large"
     assert client.post("/v1/uploads", json={"size": 0}).status_code == 422
+    assert [client.post("/v1/uploads", json={"size": size}).status_code for size in (True, "10", 1.5, None)] == [422] * 4
     assert client.put("/v1/uploads", content=b"x" * 2001, headers=OCTETS).status_code == 413
 
     def endless() -> Iterator[bytes]:

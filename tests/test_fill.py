@@ -115,6 +115,12 @@ def test_what_is_wrong_with_a_timeline_names_its_file(home: Path, tmp_path: Path
     assert refused(home, timeline(tmp_path / "long.otio", [{"text": "Hi."}], frames=25 * 3601), "anna").code == "bad_placeholder"
 
 
+def test_a_recording_whose_name_is_none(home: Path, tmp_path: Path) -> None:
+    path = timeline(tmp_path / "e.otio", [{"audio": "a@.wav", "speaker": "anna"}])
+    path.write_text(path.read_text(encoding="utf-8").replace("a@.wav", "a\\u0000.wav"), encoding="utf-8")
+    assert refused(home, path).code == "outside_roots"
+
+
 def test_a_recording_lies_beside_the_timeline_or_in_a_root(home: Path, tmp_path: Path) -> None:
     edit, shared = tmp_path / "edit", tmp_path / "shared"
     edit.mkdir()

@@ -87,3 +87,10 @@ def test_what_is_told_all_the_time_is_told_some_times() -> None:
     assert [calm.filter(record) for _ in range(1000)].count(True) == 3
     now = 61.0
     assert [calm.filter(record) for _ in range(1000)].count(True) == 3
+
+
+def test_how_a_cancelled_job_ends_is_no_news() -> None:
+    calm = Calm(usual=(KeyError,))
+    expected = logging.LogRecord("dbos", logging.ERROR, "", 0, "it ended", None, (KeyError, KeyError("x"), None))
+    another = logging.LogRecord("dbos", logging.ERROR, "", 0, "it ended", None, (ValueError, ValueError("x"), None))
+    assert not calm.filter(expected) and calm.filter(another)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -115,19 +118,70 @@ def test_what_a_proxy_would_add_is_not_believed(running: HttpDaemon) -> None:
     assert b"server:" not in received.lower()
 
 
-def test_too_many_connections_get_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_ask_nothing_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """More of them than a process may have files would else keep everybody out."""
     monkeypatch.setattr(http_server, "CONNECTIONS", 4)
+    monkeypatch.setattr(http_server, "_complaints", http_server._Complaints())  # it says everything once a minute
+    with http_daemon(tmp_path / "home") as found, caplog.at_level(logging.INFO, "retake.http_server"):
+        idle = [opened(found) for _ in range(12)]
+        for _ in range(3):
+            with opened(found) as link:
+                link.sendall(HEAD + b"Connection: close\r\n\r\n")
+                received, _ = until_closed(link)
+            assert received.startswith(b"HTTP/1.1 200")
+        for link in idle[:9]:  # those that were silent for longest
+            with contextlib.suppress(ConnectionResetError):
+                assert until_closed(link)[0] == b""
+        for link in idle:
+            link.close()
+    assert caplog.text.count("asked for nothing for longest") == 1
+
+
+def test_too_many_connections_that_are_answered_get_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "CONNECTIONS", 4)
+    stream = f"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
     with http_daemon(tmp_path / "home") as found:
-        idle = [opened(found) for _ in range(5)]
-        time.sleep(0.2)
+        busy = [opened(found) for _ in range(3)]
+        for link in busy:
+            link.sendall(stream)
+            assert link.recv(12) == b"HTTP/1.1 200"
         with opened(found) as link:
             link.sendall(HEAD + b"Connection: close\r\n\r\n")
-            received, _ = until_closed(link)
-        assert received.startswith(b"HTTP/1.1 503")
-        for link in idle:
+            assert until_closed(link)[0].startswith(b"HTTP/1.1 503")
+        for link in busy:
             link.close()
         time.sleep(0.2)
         assert found.client().health()["status"] == "ok"
+
+
+def test_what_comes_of_a_body_behind_its_answer_is_not_read_for_ever(running: HttpDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "LINGER_SECONDS", 0.4)
+    endless = b"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    begun, sent = time.monotonic(), 0
+    with opened(running) as link, contextlib.suppress(OSError):
+        link.sendall(endless)
+        while time.monotonic() - begun < 20:
+            link.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
+            sent += 65536
+    assert time.monotonic() - begun < 10  # two of them in the guard, which waits for the answer to be read
+    assert sent < 64 * 1024**2
+    begun = time.monotonic()
+    with opened(running) as link, contextlib.suppress(OSError):
+        link.sendall(endless)
+        while time.monotonic() - begun < 20:  # slowly
+            link.sendall(b"1\r\n \r\n")
+            time.sleep(0.05)
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets are no files there")
+def test_as_many_files_as_connections_need() -> None:
+    code = (
+        "import resource as r, retake.http_server as h; hard = r.getrlimit(r.RLIMIT_NOFILE)[1]; r.setrlimit(r.RLIMIT_NOFILE, (256, hard));"
+        "h.allow_files(300); print(*r.getrlimit(r.RLIMIT_NOFILE), hard); h.allow_files(10**9); print(r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    assert told[0] == "300" and told[1] == told[2] and int(told[3]) >= 300
 
 
 def test_ports(caplog: pytest.LogCaptureFixture) -> None:

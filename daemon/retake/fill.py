@@ -174,10 +174,13 @@ class _Recordings:
     roots: tuple[Path, ...]
 
     def find(self, name: str) -> str:
-        path = (self.folder / name).resolve()
-        if not any(path.is_relative_to(root.resolve()) for root in (self.folder, *self.roots)):
+        try:
+            path = (self.folder / name).resolve()
+        except (OSError, RuntimeError, ValueError):  # a zero character, links that go round in circles
+            path = None
+        if path is None or not any(path.is_relative_to(root.resolve()) for root in (self.folder, *self.roots)):
             raise RetakeError(
-                f"The recording '{name}' does not lie beside the timeline.",
+                f"The recording {name[:200]!r} does not lie beside the timeline.",
                 "Put it into the timeline's folder, or into one that the settings name as a root.",
                 kind=ErrorKind.REFUSED,
                 code="outside_roots",

@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 from types import FrameType
@@ -30,7 +31,14 @@ HEADER_BYTES = 32 * 1024  # of one request's line and headers together
 HEADER_SECONDS = 10.0  # within which they must have arrived
 STALL_SECONDS = 60.0  # without a byte of a body that is being sent
 KEEP_ALIVE_SECONDS = 30
-CONNECTIONS = 512  # at once; what comes on top is answered with 503
+# At once. For one that comes on top, the one that has asked for nothing for longest goes; if all are being answered, there is 503 or no answer.
+CONNECTIONS = 512
+SPARE_CONNECTIONS = 64  # that hear why they are refused
+# How long, and how much, is still read of a body that was answered before it had come as a whole, so that its sender gets to read the answer.
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 4 * 1024**2
+COMPLAINT_SECONDS = 60.0
+OPEN_FILES = 2048
 LOOK_SECONDS = 5
 GRACE_SECONDS = 1  # for answers that are under way when the daemon is stopped
 STREAMS = "/events"  # ends the address of answers that never end by themselves
@@ -39,19 +47,49 @@ _TAKEN = {errno.EADDRINUSE, errno.EACCES}  # Windows answers "access denied" for
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
+class _Complaints:
+    """Tells the log of each kind of bad connection once in a while: strangers must not fill it, and what is worth reading would be gone."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def note(self, words: str, figure: float) -> None:
+        now = time.monotonic()
+        if now - self._told.get(words, float("-inf")) >= COMPLAINT_SECONDS:
+            self._told[words] = now
+            log.info(words, figure)
+
+
+_complaints = _Complaints()
+
+
 class BoundedProtocol(H11Protocol):
     """HTTP/1.1 with patience that ends: uvicorn itself waits for ever for the rest of a request."""
 
     _patience: asyncio.TimerHandle | None = None
     _heard = 0.0
+    _unwanted: int | None = None  # bytes that are still read of a body that has been answered already
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._heard = self.loop.time()
         self._wait(HEADER_SECONDS, self._headers_are_late)
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         self._heard = self.loop.time()
+        if self._unwanted is not None:
+            self._unwanted -= len(data)
+            if self._unwanted < 0:
+                self.transport.close()
+                return
         super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+            self._unwanted = LINGER_BYTES  # uvicorn itself would read for as long as something comes
+            self._wait(LINGER_SECONDS, self.transport.close)
 
     def handle_events(self) -> None:
         super().handle_events()
@@ -59,17 +97,41 @@ class BoundedProtocol(H11Protocol):
         if self.transport.is_closing():
             self._stop_waiting()
         elif state is h11.SEND_BODY:
-            self._wait(STALL_SECONDS, self._body_stalls)
+            if self._unwanted is None:
+                self._wait(STALL_SECONDS, self._body_stalls)
         elif state is h11.IDLE and self.timeout_keep_alive_task is None:
             # Part of a request's head is here: the time runs from its first byte, however often another one comes.
-            if self._patience is None:
+            if self._patience is None or self._unwanted is not None:
                 self._wait(HEADER_SECONDS, self._headers_are_late)
+            self._unwanted = None
         else:
+            self._unwanted = None
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _make_room(self) -> None:
+        """Keep within the open files that a process may have: without any, nobody is let in, and jobs cannot be read."""
+        if len(self.connections) < CONNECTIONS:
+            return
+        others = [other for other in self.connections if isinstance(other, BoundedProtocol) and other is not self]
+        asking_nothing = [other for other in others if other.asks_nothing()]
+        if asking_nothing:
+            _complaints.note("there are %d connections; the one that asked for nothing for longest was closed", CONNECTIONS)
+            min(asking_nothing, key=BoundedProtocol.last_heard).transport.abort()
+        elif len(self.connections) > CONNECTIONS + SPARE_CONNECTIONS:
+            _complaints.note("there are %d connections; another one was closed", CONNECTIONS)
+            self.transport.abort()
+
+    def asks_nothing(self) -> bool:
+        """Whether no request is here as a whole, and none is being answered."""
+        return self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE and not self.transport.is_closing()
+
+    def last_heard(self) -> float:
+        """When something last came, on the clock of the loop."""
+        return self._heard
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_waiting()
@@ -81,7 +143,7 @@ class BoundedProtocol(H11Protocol):
             self._patience = None
 
     def _headers_are_late(self) -> None:
-        log.info("closed a connection whose request did not arrive within %.0f s", HEADER_SECONDS)
+        _complaints.note("closed a connection whose request did not arrive within %.0f s", HEADER_SECONDS)
         self.transport.close()
 
     def _body_stalls(self) -> None:
@@ -89,7 +151,7 @@ class BoundedProtocol(H11Protocol):
         if self.flow.read_paused or left > 0:  # we are the slow ones, or something came meanwhile
             self._wait(left if left > 0 else STALL_SECONDS, self._body_stalls)
             return
-        log.info("closed a connection of whose body nothing came for %.0f s", STALL_SECONDS)
+        _complaints.note("closed a connection of whose body nothing came for %.0f s", STALL_SECONDS)
         self.transport.close()
 
 
@@ -177,6 +239,19 @@ def configure(app: Any, context: ssl.SSLContext | None, look_after: Callable[[],
         timeout_notify=LOOK_SECONDS,
         ssl_context_factory=given_context if context is not None else None,
     )
+
+
+def allow_files(count: int = OPEN_FILES) -> None:
+    """Let this process and its children have `count` files open, or as many as the system allows: macOS begins with 256, fewer than CONNECTIONS."""
+    if sys.platform == "win32":
+        return  # sockets do not count there
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a system that allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(listen: str, port: int, *, fixed: bool) -> list[socket.socket]:

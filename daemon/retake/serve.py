@@ -123,6 +123,7 @@ def serve(home: Path, settings: Settings, *, fixed_port: bool = False, new_token
         if left_behind is not None:
             log.warning("the daemon before (process %d) ended without saying so; its jobs go on", left_behind.pid)
         tls = http_server.tls_context(settings.server.certificate, settings.server.key) if settings.server.certificate else None
+        http_server.allow_files()
         sockets = http_server.bind(settings.server.listen, settings.server.port, fixed=fixed_port)
         for made in sockets:
             stack.callback(made.close)

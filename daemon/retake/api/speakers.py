@@ -19,7 +19,7 @@ from retake.api import takes as take_routes
 from retake.api import upload_store
 from retake.api.context import Context, InContext
 from retake.api.errors import documented
-from retake.api.models import SPEAKER, ClientName, EnrolSpecIn, JobRequest, Label, PriorityName, Webhook
+from retake.api.models import PLAIN, SPEAKER, ClientName, EnrolSpecIn, JobRequest, Label, PriorityName, Webhook
 from retake.api.paths import open_regular
 from retake.api.ranges import OpenFile
 from retake.api.shared import artefacts_of
@@ -61,7 +61,9 @@ class SpeakerRequest(EnrolSpecIn):
         }
     )
 
-    consent: str = Field(default="", max_length=10_000, description="the person's statement that they agree; without it the call is refused (403)")
+    consent: str = Field(
+        default="", max_length=10_000, pattern=PLAIN, description="the person's statement that they agree; without it the call is refused (403)"
+    )
     priority: PriorityName = "interactive"
     label: Label = ""
     client: ClientName | None = None

@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathParameter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from retake.api import upload_store
 from retake.api.context import Context, InContext
 from retake.api.errors import Problem, documented
+from retake.api.models import whole
 from retake.api.upload_store import Upload, upload_path
 from retake.domain.errors import RetakeError
 from retake.media.files import check_space, explain_os_error
@@ -50,11 +51,11 @@ class UploadRequest(BaseModel):
     """A file that will be sent in parts."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "anna.mp4", "size": 48211093, "sha256": "9f86d081884c7d65" * 4}]}
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"name": "anna.mp4", "size": 48211093, "sha256": "9f86d081884c7d65" * 4}]}
     )
 
     name: str = Field(default="", max_length=1000, description="what people call the file; never a path")
-    size: int = Field(ge=1, le=2**53, description="bytes; at most limits.upload_bytes of the settings")
+    size: Annotated[int, Field(ge=1, le=2**53, description="bytes; at most limits.upload_bytes of the settings"), BeforeValidator(whole)]
     sha256: Digest | None = Field(default=None, description="of the whole file, if known; it is compared when all has arrived")
 
 

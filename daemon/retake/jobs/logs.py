@@ -68,15 +68,21 @@ class Calm(logging.Filter):
     """Lets so many records through in each `seconds`: a database that is away is told many times a second, for as long as it is away.
 
     Args:
+        usual: errors that are no news, such as those by which a cancelled job ends.
         clock: seconds, growing.
     """
 
-    def __init__(self, most: int = 20, seconds: float = 60.0, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, most: int = 20, seconds: float = 60.0, *, usual: tuple[type[BaseException], ...] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
+        self._usual = usual
         self._most, self._seconds, self._clock = most, seconds, clock
         self._since, self._count = clock(), 0
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], self._usual):
+            return False
         now = self._clock()
         if now - self._since >= self._seconds:
             self._since, self._count = now, 0

@@ -175,6 +175,7 @@ def work(setup: WorkerSetup) -> NoReturn:
 def _launch(setup: WorkerSetup, runner: Runner) -> None:
     """Start DBOS: it goes on with what this worker had begun, then takes from the queue, one job at a time."""
     from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+    from dbos import error as dbos_error
 
     config = DBOSConfig(
         name=APPLICATION,
@@ -195,7 +196,7 @@ def _launch(setup: WorkerSetup, runner: Runner) -> None:
         return runner.run(job_id, generation)
 
     DBOS.listen_queues([QUEUE])
-    logging.getLogger("dbos").addFilter(logs.Calm())
+    logging.getLogger("dbos").addFilter(logs.Calm(usual=(dbos_error.DBOSAwaitedWorkflowCancelledError, dbos_error.DBOSWorkflowCancelledError)))
     DBOS.launch()
 
 
