@@ -323,6 +323,19 @@ def test_an_unreadable_log_is_read_again(daemon: Daemon, monkeypatch: pytest.Mon
         assert not failures
 
 
+def test_streams_end_when_their_reader_does(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unforeseen(*arguments: object) -> list[stream.Packed]:
+        raise KeyError("nobody foresaw this")
+
+    with listening(daemon) as seen:
+        monkeypatch.setattr(stream, "packed_since", unforeseen)
+        assert list(seen) == [], "the stream ends instead of staying silent for good"
+    monkeypatch.undo()
+    with listening(daemon) as seen:
+        announce(daemon.database, "speaker.deleted", {"name": "after"})
+        assert next(seen).data == {"name": "after"}
+
+
 def test_streams_need_the_token(daemon: Daemon) -> None:
     assert daemon.anonymous.get("/v1/events").status_code == 401
     ticket = daemon.client.post("/v1/tickets", json={"path": "/v1/events"}).json()["url"]

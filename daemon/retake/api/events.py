@@ -138,6 +138,9 @@ class Hub:
                 log.warning("the event log cannot be read: %s", error)
                 await asyncio.sleep(1.0)
                 continue
+            except Exception:
+                self._cut_all()  # they would hear nothing any more, and not notice; who comes back has the reading begin anew
+                raise
             if found:
                 self._position = found[-1].id
                 for subscriber in self._subscribers:
