@@ -218,6 +218,17 @@ def test_uploads_go_unless_a_job_needs_them(database: Database, tmp_path: Path) 
     assert keeper(tmp_path, database, uploads_days=2).sweep().uploads == 2
 
 
+def test_locks_of_uploads_that_were_refused_go(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "uploads"
+    kept, refused, young = (folder / f".{digit * 32}.lock" for digit in "123")
+    a_file(folder / ("1" * 32) / "content.mp4")
+    a_file(kept, days=3)
+    a_file(refused, days=3)
+    a_file(young)
+    keeper(tmp_path, database, uploads_days=2).sweep()
+    assert [path.exists() for path in (kept, refused, young)] == [True, False, True]
+
+
 def test_fetched_inputs_go_unless_a_job_needs_them(database: Database, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()

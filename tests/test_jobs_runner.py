@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from job_samples import submit
 
 from retake.domain.errors import Cancelled, RetakeError
 from retake.domain.job import JobError, JobState
-from retake.jobs import queue, records, running, steps
-from retake.jobs.database import Database
+from retake.jobs import queue, records, reporter, running, steps
+from retake.jobs.database import Database, unreachable
 from retake.jobs.worker import Runner, WorkerSetup
 
 CRASH = JobError(code="worker_lost", kind="crash", cause="It was silent.", remedy="See its machine.")
@@ -44,3 +45,24 @@ def test_a_worker_that_was_given_up_leaves_the_next_ones_files_alone(
     else:
         assert now.state is (JobState.CANCELLED if isinstance(end, Cancelled) else JobState.FAILED)
         assert not results.exists()
+
+
+def test_a_database_that_is_away_is_told_once_in_the_log(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    said: list[str] = []
+
+    def away(*arguments: object) -> None:
+        tried.append("")
+        raise unreachable(database.url, OSError("gone"))
+
+    for name in ("report", "orders"):
+        monkeypatch.setattr(running, name, away)
+    monkeypatch.setattr(reporter, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(reporter.logs, "say", said.append)
+    with reporter.Reporter(database, submit(database), tmp_path).watching():
+        deadline = time.monotonic() + 10
+        while len(tried) < 20 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(tried) >= 20
+    assert len(said) == 1
+    assert "progress is not reported" in said[0]

@@ -105,7 +105,7 @@ class Reporter:
         return round((last - first) / (end - start), 1) if end - start > 0.2 and last > first else None
 
     def _run(self) -> None:
-        written = 0.0
+        written, silent = 0.0, False
         while not self._over.wait(LOOK_SECONDS):
             now = self._now()
             try:
@@ -115,8 +115,11 @@ class Reporter:
                 else:
                     orders = running.orders(self._database, self._job.id, self._job.generation)
             except RetakeError as error:
-                logs.say(f"progress is not reported: {error}")
+                if not silent:  # a database may be away for hours, and this comes five times a second
+                    logs.say(f"progress is not reported: {error}")
+                silent = True
                 continue
+            silent = False
             self.stale |= orders.stale
             if orders.stop:
                 self.progress.cancel()

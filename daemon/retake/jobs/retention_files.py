@@ -109,6 +109,9 @@ def uploads(home: Path, days: float, named: str, remover: Remover) -> int:
         if not remover.dry_run:
             with contextlib.suppress(OSError):
                 Path(lock.lock_file).unlink()
+    for path in _entries(home / "uploads", hidden=True):  # of uploads that were refused when all of them had arrived
+        if path.name.startswith(".") and path.suffix == ".lock" and not path.with_name(path.stem[1:]).exists() and age_of(path, now) > DAY:
+            remover.file(path)
     return count
 
 
