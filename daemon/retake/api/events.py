@@ -108,7 +108,7 @@ class Hub:
             if self._task is None or self._task.done():
                 self._loop = asyncio.get_running_loop()
                 self._position = await run_in_threadpool(event_log.newest, self._database)
-                self._task = asyncio.create_task(self._poll(), name="event log")
+                self._task = asyncio.create_task(self._read(), name="event log")
             subscriber = Subscriber(self._position, job_id, types)
             self._subscribers.add(subscriber)
         return subscriber
@@ -126,6 +126,12 @@ class Hub:
         for subscriber in self._subscribers:
             _cut(subscriber)
 
+    async def _read(self) -> None:
+        try:
+            await self._poll()
+        finally:
+            self._cut_all()  # who still listens would hear nothing any more, and not notice; who comes back has the reading begin anew
+
     async def _poll(self) -> None:
         """Until nobody listens."""
         idle = 0
@@ -138,9 +144,6 @@ class Hub:
                 log.warning("the event log cannot be read: %s", error)
                 await asyncio.sleep(1.0)
                 continue
-            except Exception:
-                self._cut_all()  # they would hear nothing any more, and not notice; who comes back has the reading begin anew
-                raise
             if found:
                 self._position = found[-1].id
                 for subscriber in self._subscribers:

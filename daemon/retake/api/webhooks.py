@@ -171,8 +171,8 @@ class WebhookSender:
                 except RetakeError as error:  # the database is away for a while
                     log.warning("webhooks wait: %s", error.cause)
                     await asyncio.sleep(POLL_SECONDS * 4)
-                except Exception as error:  # if this thread ended, nobody would be told of anything any more
-                    log.error("webhooks go on after what nobody foresaw", exc_info=error)
+                except Exception as error:  # noqa: BLE001 - if this thread ended, nobody would be told of anything any more
+                    _log_unforeseen(error)
                     await asyncio.sleep(UNFORESEEN_SECONDS)
                 await asyncio.sleep(POLL_SECONDS / 5 if self._sending() else POLL_SECONDS)
             for delivery in self._sending():
@@ -293,6 +293,10 @@ class WebhookSender:
             if isinstance(url, str) and url.count("/") >= 2 and row.id not in self._done:
                 self._waiting[row.id] = _Delivery(row.id, row.type, _iso(row.at_ms), row.data, url)
         self._read = rows[-1].id if len(rows) == MOST_WAITING else last
+
+
+def _log_unforeseen(error: Exception) -> None:
+    log.error("webhooks go on after what nobody foresaw", exc_info=error)
 
 
 def _due(delivery: _Delivery) -> float:

@@ -124,9 +124,8 @@ class Keeper:
                 break
             try:
                 part()
-            except Exception as error:  # what nobody foresaw in one part must not keep the others from being done, for weeks
-                if not isinstance(error, RetakeError | OSError | SQLAlchemyError | dbos_error.DBOSException):
-                    log.error("tidying failed in a way that nobody foresaw", exc_info=error)
+            except Exception as error:  # noqa: BLE001 - what nobody foresaw in one part must not keep the others from being done, for weeks
+                _log_unforeseen(error)
                 swept.problems.append(error.cause if isinstance(error, RetakeError) else f"{type(error).__name__}: {error}")
         swept.bytes = remover.bytes
         swept.problems += remover.problems
@@ -269,6 +268,11 @@ class _Active:
     ids: frozenset[str]
     specs: str
     since: float | None
+
+
+def _log_unforeseen(error: Exception) -> None:
+    if not isinstance(error, RetakeError | OSError | SQLAlchemyError | dbos_error.DBOSException):
+        log.error("tidying failed in a way that nobody foresaw", exc_info=error)
 
 
 def _speaker_of(home: Path, identifier: str) -> str:
