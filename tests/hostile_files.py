@@ -320,7 +320,7 @@ def timelines(target: Target, scale: Scale) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     traps(target)
     jobs: list[str] = []
-    for name, data in bad_timelines(target).items():
+    for data in bad_timelines(target).values():
         answer = target.ask(
             outcomes,
             "POST",

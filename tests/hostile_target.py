@@ -26,6 +26,7 @@ SECRET = "nobody outside may read this"
 # Open files that a process may have on most systems, unless somebody raised it.
 USUAL_FILES = 1024
 HEALTH_SECONDS = 1.0
+RAW_SECONDS = 5.0  # an answer must begin within
 UPLOAD_BYTES = 64 * 1024**2
 OVER = {"succeeded", "failed", "cancelled"}
 
@@ -121,7 +122,7 @@ class Target:
             self.problem(f"{what}: {error!r}")
             return None
 
-    def raw(self, data: bytes, seconds: float = 5.0) -> bytes:
+    def raw(self, data: bytes, seconds: float = RAW_SECONDS) -> bytes:
         """What is answered to these bytes, until the other side closes or is silent for a moment."""
         received = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
