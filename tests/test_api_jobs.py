@@ -167,6 +167,9 @@ def test_a_batch_is_queued_as_a_whole_or_not_at_all(daemon: Daemon) -> None:
     assert [job["spec"]["request"]["seed"] for job in jobs] == [0, 3]
     again = daemon.client.post("/v1/jobs/batch", json={"jobs": [good, {"spec": request(seed=3)}]}, headers={"Idempotency-Key": "b"})
     assert [job["id"] for job in again.json()["jobs"]] == [job["id"] for job in jobs]
+    for other in ([good], [good, {"spec": request(seed=3)}, good]):
+        refused = daemon.client.post("/v1/jobs/batch", json={"jobs": other}, headers={"Idempotency-Key": "b"})
+        assert (refused.status_code, error_of(refused)["code"]) == (409, "key_reused")
     assert daemon.client.post("/v1/jobs/batch", json={"jobs": []}).status_code == 422
     assert daemon.client.post("/v1/jobs/batch", json={"jobs": [good] * 1001}).status_code == 422
     assert daemon.client.get("/v1/jobs").json()["total"] == 2

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from retake.domain.job import Job, JobState, LineSpec
+from retake.domain.errors import RetakeError
+from retake.domain.job import Job, JobError, JobState, LineSpec
 from retake.domain.take import TakeRequest
 from retake.jobs import devices, fleet, logs, queue, records, running
 from retake.jobs.child import Death
 from retake.jobs.database import Database
 from retake.jobs.queue import workflow_id
 from retake.jobs.recovery import Recovery
+from retake.jobs.tables import jobs
 
 
 class Clock:
@@ -142,6 +144,41 @@ def test_a_job_that_was_being_cancelled_when_everything_died_is_cancelled(databa
     recovery.reconcile()
     recovery.reconcile()
     assert records.get(database, job.id).state is JobState.CANCELLED
+
+
+def test_a_job_of_another_version_hides_no_other_and_fails_by_itself(database: Database) -> None:
+    odd, good = line(database), line(database, "Other.")
+    with database.writing() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == odd.id).values(spec={"kind": "hologram"}))
+    assert [job.id for job in records.find(database, records.Filter()).jobs] == [good.id]
+    assert [job.id for job in records.waiting(database)] == [good.id]
+    with pytest.raises(RetakeError, match="another version"):
+        records.get(database, odd.id)
+    with pytest.raises(RetakeError) as caught:
+        running.claim(database, odd.id, odd.generation, "here-0")
+    running.unreadable(database, odd.id, odd.generation, caught.value)
+    assert records.find(database, records.Filter()).counts[JobState.FAILED] == 1
+
+
+def test_a_job_that_waits_after_a_crash_waits_wherever_it_is_put(database: Database) -> None:
+    first, crashed = line(database), line(database, "Crashed.")
+    running.claim(database, crashed.id, crashed.generation, "here-0")
+    error = JobError(code="worker_crashed", kind="crash", cause="It died.", remedy="")
+    assert running.lost(database, crashed.id, crashed.generation, error) is not None
+    moved = queue.move(database, crashed.id, before=first.id)
+    assert moved.not_before is not None
+    assert database.client.list_workflows(workflow_ids=[workflow_id(moved.id, moved.generation)])[0].status == "DELAYED"
+
+
+def test_silence_is_counted_for_those_who_hang() -> None:
+    clock = Clock()
+    watch = fleet.Watch(clock)
+    for _ in range(30):
+        watch.look([member("hung", 5)])
+        clock.now += 5
+    assert watch.silence("hung") > fleet.HUNG_SECONDS
+    watch.look([member("hung", 6)])
+    assert watch.silence("hung") == watch.silence("nobody") == 0.0
 
 
 def test_devices_follow_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,6 @@ RestartSec=5
 # The daemon ends its workers itself; what is left after that is killed.
 KillMode=mixed
 TimeoutStopSec={STOP_SECONDS}
-UMask=0077
 NoNewPrivileges=yes
 
 [Install]
@@ -125,7 +124,6 @@ def launchd_agent(home: Path, options: Sequence[str], *, environment: Mapping[st
             "ThrottleInterval": 10,
             "ExitTimeOut": STOP_SECONDS,
             "ProcessType": "Standard",  # "Background" would slow down renders
-            "Umask": 0o077,
             "StandardOutPath": log,
             "StandardErrorPath": log,
         }

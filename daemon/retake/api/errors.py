@@ -67,6 +67,7 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "invalid": (422, "body.spec.kind: Field required.", "See /v1/openapi.json for what is expected."),
     "version_mismatch": (426, "The client speaks version 2 of the interface, the daemon version 1.", "Update Retake on the daemon's machine."),
     "internal": (500, "Something of Retake's own went wrong.", "The log of the daemon tells more; look for 4f2c81d09a3b."),
+    "unreadable_job": (503, "The job '4f2c' was written by another version of Retake and cannot be read.", "Update Retake."),
     "no_database": (503, "The database cannot be used.", "Check that it runs and that the disk has space, then try again."),
     "not_ready": (503, "No worker is ready.", "See the log of the daemon."),
     "too_many_streams": (503, "256 event streams are open.", "Close some, or try again later."),

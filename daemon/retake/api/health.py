@@ -36,7 +36,7 @@ class Worker(BaseModel):
 
     id: str
     device: str = Field(examples=["cpu", "cuda:0"])
-    state: str = Field(description="starting, ready, busy or restarting")
+    state: str = Field(description="starting, ready, busy, restarting, or failing: it dies before it is ready")
     pid: int | None
     job_id: str | None
     restarts: int

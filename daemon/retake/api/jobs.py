@@ -38,6 +38,8 @@ ERRORS_OF_SPECS = (
     "text_too_long", "unknown_engine",
 )  # fmt: skip
 
+ONE = ("unknown_job", "unreadable_job")  # errors of every call about one job
+
 
 @router.post(
     "",
@@ -77,6 +79,8 @@ def create_jobs(
     """Put up to 1000 jobs into the queue in one go, or none of them if one cannot be. With an Idempotency-Key the answer to the same batch sent again
     is the same jobs."""
     submissions: list[Submission] = []
+    if key is not None:
+        _refuse_other_batch(context, key, len(body.jobs))
     for number, request in enumerate(body.jobs):
         try:
             submissions.append(_submission(context, request, f"{key}/{number}" if key else None, client))
@@ -119,13 +123,13 @@ def show_queue(context: InContext, limit: Annotated[int, Query(ge=1, le=1000)] =
     return models.QueueAnswer(jobs=[_entry(position, row) for position, row in enumerate(rows, 1)], total=total)
 
 
-@router.get("/{job_id}", summary="One job", response_model=Job, responses=documented("unknown_job"))
+@router.get("/{job_id}", summary="One job", response_model=Job, responses=documented(*ONE))
 def get_job(context: InContext, job_id: JobId) -> Response:
     """The job with its state, progress, result or error."""
     return _job(records.get(context.database, job_id))
 
 
-@router.get("/{job_id}/log", summary="The last lines of a job's log", response_model=models.LogAnswer, responses=documented("unknown_job"))
+@router.get("/{job_id}/log", summary="The last lines of a job's log", response_model=models.LogAnswer, responses=documented(*ONE))
 def get_log(context: InContext, job_id: JobId, lines: Annotated[int, Query(ge=1, le=1000)] = 200) -> models.LogAnswer:
     """What the job and the libraries it uses wrote while it ran. Empty before it began."""
     records.get(context.database, job_id)
@@ -135,13 +139,18 @@ def get_log(context: InContext, job_id: JobId, lines: Annotated[int, Query(ge=1,
     return models.LogAnswer(lines=found[-lines:], complete=whole and len(found) <= lines)
 
 
-@router.post("/{job_id}/cancel", summary="Stop a job", response_model=Job, responses=documented("unknown_job"))
+@router.post("/{job_id}/cancel", summary="Stop a job", response_model=Job, responses=documented(*ONE))
 def cancel_job(context: InContext, job_id: JobId) -> Response:
     """A waiting job is cancelled at once; a running one within two seconds (`cancelling` until then). One that is over stays as it is."""
     return _job(queue.cancel(context.database, job_id))
 
 
-@router.post("/{job_id}/retry", summary="Do a failed or cancelled job again", response_model=Job, responses=documented("unknown_job", "wrong_state"))
+@router.post(
+    "/{job_id}/retry",
+    summary="Do a failed or cancelled job again",
+    response_model=Job,
+    responses=documented(*ONE, "wrong_state"),
+)
 def retry_job(context: InContext, job_id: JobId) -> Response:
     """The same job waits again, behind what its client has waiting."""
     return _job(queue.retry(context.database, job_id))
@@ -151,7 +160,7 @@ def retry_job(context: InContext, job_id: JobId) -> Response:
     "/{job_id}/move",
     summary="Give a waiting job another place",
     response_model=Job,
-    responses=documented("unknown_job", "wrong_state", "bad_move", body=True),
+    responses=documented(*ONE, "wrong_state", "bad_move", body=True),
 )
 def move_job(context: InContext, job_id: JobId, body: models.MoveRequest) -> Response:
     """Before another waiting job, or behind all of a priority."""
@@ -161,7 +170,7 @@ def move_job(context: InContext, job_id: JobId, body: models.MoveRequest) -> Res
     return _job(queue.move(context.database, job_id, before=body.before, priority=priority))
 
 
-@router.delete("/{job_id}", status_code=204, summary="Remove a job from the history", responses=documented("unknown_job", "wrong_state"))
+@router.delete("/{job_id}", status_code=204, summary="Remove a job from the history", responses=documented(*ONE, "wrong_state"))
 def forget_job(context: InContext, job_id: JobId) -> Response:
     """Only a job that is over. Its takes stay."""
     queue.forget(context.database, job_id)
@@ -198,6 +207,12 @@ def _entry(position: int, row: Any) -> models.QueueEntry:
         created_at=created,
         not_before=records.moment(row.not_before_ms),
     )
+
+
+def _refuse_other_batch(context: Context, key: str, size: int) -> None:
+    """Raise RetakeError (key_reused) if `key` was used for a batch of another size; that its jobs are the same is looked at one by one."""
+    if _known(context, f"{key}/0") and (_known(context, f"{key}/{size}") or not _known(context, f"{key}/{size - 1}")):
+        raise RetakeError(f"The idempotency key '{key}' was used for another batch.", "Use a new key for a new request.", code="key_reused")
 
 
 def _known(context: Context, key: str) -> bool:

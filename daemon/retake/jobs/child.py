@@ -79,6 +79,7 @@ class Child:
         self._pause = FIRST_PAUSE
         self._start_at = 0.0
         self.restarts = 0
+        self.failing = False  # the last process died soon and without having had a job
 
     @property
     def worker(self) -> str:
@@ -115,6 +116,7 @@ class Child:
         self._pause = FIRST_PAUSE if had_work or lived > SETTLED_SECONDS else min(LONGEST_PAUSE, 2 * self._pause)
         self._start_at = self._clock() + (0.0 if had_work else self._pause)
         self.restarts += 1
+        self.failing = not had_work and lived <= SETTLED_SECONDS
         if not had_work:
             last = logs.tail(logs.worker_log(self._home, self.worker), 1)
             log.warning("%s died without a job and starts again in %.1f s: %s", self.worker, self._pause, *(last or ["it said nothing"]))

@@ -16,6 +16,8 @@ from retake.jobs.tables import workers
 
 # A worker that has not counted up its beat for so long is dead or cut off. Longer than a laptop's hiccup, shorter than a user's patience.
 SILENT_SECONDS = 30.0
+# A worker whose process lives and says nothing for so long hangs, and is ended by its own supervisor.
+HUNG_SECONDS = 120.0
 # Who has not looked for so long knows nothing about the time in between.
 BLIND_SECONDS = 12.0
 
@@ -34,7 +36,7 @@ class Member:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """A worker of this machine: `state` is "starting", "ready", "busy" or "restarting"."""
+    """A worker of this machine: `state` is "starting", "ready", "busy", "restarting", or "failing" where it dies before it is ready."""
 
     id: str
     device: str  # "cpu" or "cuda:0"
@@ -102,3 +104,7 @@ class Watch:
         known = {member.id for member in found}
         self._seen = {name: value for name, value in self._seen.items() if name in known}
         return silent
+
+    def silence(self, worker: str) -> float:
+        """Seconds since the last new beat of `worker`, as of the last look; 0 for one that was not there."""
+        return self._looked - self._seen[worker][1] if worker in self._seen else 0.0

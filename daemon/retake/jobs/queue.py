@@ -113,7 +113,7 @@ def move(database: Database, job_id: str, *, before: str | None = None, priority
                 _spread(database, connection, target)
                 return _place_before(database, connection, job_id, other.id)
         assert rank is not None
-        return enqueue_again(database, connection, job, state=JobState.QUEUED, rank=rank, priority=int(target))
+        return enqueue_again(database, connection, job, delay=_still_waits(job), state=JobState.QUEUED, rank=rank, priority=int(target))
 
 
 def forget(database: Database, job_id: str) -> None:
@@ -261,7 +261,8 @@ def _spread(database: Database, connection: sa.Connection, priority: Priority) -
     waiting = _queued(connection, priority)
     for number, (_, id_) in enumerate(waiting):
         rank = waiting[0][0] + number * fairness.SPACING
-        enqueue_again(database, connection, records.fetch(connection, id_), state=JobState.QUEUED, rank=rank)
+        job = records.fetch(connection, id_)
+        enqueue_again(database, connection, job, delay=_still_waits(job), state=JobState.QUEUED, rank=rank)
 
 
 def _place_before(database: Database, connection: sa.Connection, job_id: str, before: str) -> Job:
@@ -269,4 +270,9 @@ def _place_before(database: Database, connection: sa.Connection, job_id: str, be
     smaller = [rank for rank, id_ in _queued(connection, other.priority) if rank < other.rank and id_ != job_id]
     rank = fairness.between(smaller[-1] if smaller else None, other.rank)
     assert rank is not None, "there is room after spreading"
-    return enqueue_again(database, connection, job, state=JobState.QUEUED, rank=rank, priority=int(other.priority))
+    return enqueue_again(database, connection, job, delay=_still_waits(job), state=JobState.QUEUED, rank=rank, priority=int(other.priority))
+
+
+def _still_waits(job: Job) -> float:
+    """Seconds that a job which waits after a crash has to wait still, wherever it is put."""
+    return 0.0 if job.not_before is None else max(0.0, job.not_before.timestamp() - now_ms() / 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -44,8 +46,28 @@ def moment(milliseconds: int | None) -> datetime | None:
 
 
 def job_of(row: Any) -> Job:
-    """The job in a row of `tables.jobs`."""
-    values = row._mapping
+    """The job in a row of `tables.jobs`; raises RetakeError (unreadable_job) for one that another version has written otherwise."""
+    try:
+        return _job_of(row._mapping)
+    except ValueError as error:  # pydantic's are of this kind
+        raise RetakeError(
+            f"The job '{row.id}' was written by another version of Retake and cannot be read.",
+            "Update Retake, or use the version that wrote it.",
+            kind=ErrorKind.ENVIRONMENT,
+            code="unreadable_job",
+        ) from error
+
+
+def readable(rows: Iterable[Any]) -> list[Job]:
+    """The jobs in rows of `tables.jobs`, without those that cannot be read: one odd row must not hide all others."""
+    out: list[Job] = []
+    for row in rows:
+        with contextlib.suppress(RetakeError):
+            out.append(job_of(row))
+    return out
+
+
+def _job_of(values: Mapping[str, Any]) -> Job:
     created = moment(values["created_ms"])
     assert created is not None
     return Job(
@@ -110,20 +132,20 @@ def find(database: Database, wanted: Filter, *, limit: int = 50, before: int | N
     more = len(rows) > limit
     rows = rows[:limit]
     known = {JobState(state): int(count) for state, count in counts}
-    return Page([job_of(row) for row in rows], rows[-1].number if more and rows else None, total, {state: known.get(state, 0) for state in JobState})
+    return Page(readable(rows), rows[-1].number if more and rows else None, total, {state: known.get(state, 0) for state in JobState})
 
 
 def waiting(database: Database) -> list[Job]:
     """The queued jobs in the order in which they will be begun."""
     query = sa.select(jobs).where(jobs.c.state == JobState.QUEUED.value).order_by(jobs.c.priority, jobs.c.rank, jobs.c.number)
     with database.reading() as connection:
-        return [job_of(row) for row in connection.execute(query)]
+        return readable(connection.execute(query))
 
 
 def held_by(connection: sa.Connection, worker: str) -> list[Job]:
     """Jobs that `worker` is working on, as far as the table knows."""
     query = sa.select(jobs).where(jobs.c.worker == worker, jobs.c.state == JobState.RUNNING.value)
-    return [job_of(row) for row in connection.execute(query)]
+    return readable(connection.execute(query))
 
 
 def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:

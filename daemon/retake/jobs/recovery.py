@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from retake.domain.errors import RetakeError
 from retake.domain.job import Job, JobError, JobEvent, JobState, after
 from retake.jobs import fleet, records, running
 from retake.jobs.database import Database, now_ms
@@ -62,7 +63,17 @@ class Recovery:
         suspects = self._doubtful(active, members)
         confirmed = {key: why for key, why in suspects.items() if key in self._suspects}
         self._suspects = set(suspects)
-        return [message for (job_id, generation), why in confirmed.items() if (message := self._mend(job_id, generation, why))]
+        done: list[str] = []
+        for (job_id, generation), why in confirmed.items():
+            try:
+                message = self._mend(job_id, generation, why)
+            except RetakeError as error:
+                if error.code != "unreadable_job":
+                    raise
+                running.unreadable(self.database, job_id, generation, error)
+                message = error.cause
+            done += [message] if message else []
+        return done
 
     def _doubtful(self, active: list[tuple[str, int]], members: set[str]) -> dict[tuple[str, int], str]:
         """Jobs (id and generation) that the queue knows otherwise than the table, and how."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from retake.domain.errors import RetakeError
 from retake.domain.job import Job, JobError, JobEvent, JobProgress, JobResult, JobState, after
 from retake.jobs import records
 from retake.jobs.database import Database, now_ms
@@ -41,6 +42,15 @@ def claim(database: Database, job_id: str, generation: int, worker: str) -> Job 
         job = records.fetch(connection, job_id)
         tell_state(database, connection, job)
         return job
+
+
+def unreadable(database: Database, job_id: str, generation: int, error: RetakeError) -> None:
+    """The job cannot even be read: it has failed, and is not handed out again."""
+    mine = (jobs.c.id == job_id) & (jobs.c.generation == generation) & jobs.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
+    values = {"state": JobState.FAILED.value, "finished_ms": now_ms(), "error": JobError.of(error).model_dump(mode="json")}
+    with database.writing() as connection:
+        if connection.execute(jobs.update().where(mine).values(**values)).rowcount:
+            tell(database, connection, "job.failed", job_id=job_id, data={"id": job_id, "state": JobState.FAILED.value})
 
 
 def report(database: Database, job_id: str, generation: int, progress: JobProgress) -> Orders:

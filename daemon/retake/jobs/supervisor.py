@@ -98,6 +98,8 @@ class Supervisor:
         out: list[fleet.WorkerStatus] = []
         for child in self._children:
             state = "restarting" if child.pid is None else "starting" if ready.get(child.pid) != child.worker else "ready"
+            if state != "ready" and child.failing:
+                state = "failing"
             job = busy.get(child.worker) if state == "ready" else None
             out.append(fleet.WorkerStatus(child.worker, child.device, child.pid, "busy" if job else state, job, child.restarts))
         return out
@@ -142,6 +144,10 @@ class Supervisor:
     def _bury(self) -> None:
         for message in self._recovery.bury():
             log.warning("%s", message)
+        for child in self._children:
+            if child.pid is not None and self._recovery.watch.silence(child.worker) > fleet.HUNG_SECONDS:
+                log.warning("%s hangs: no sign of life for %.0f s; it is ended", child.worker, fleet.HUNG_SECONDS)
+                child.kill()
 
     def _reconcile(self) -> None:
         for message in self._recovery.reconcile():

@@ -64,7 +64,13 @@ class Runner:
 
     def run(self, job_id: str, generation: int) -> str:
         """Do one job; what came of it is in the job table. Returns a word for DBOS's own records."""
-        job = running.claim(self._database, job_id, generation, self._worker)
+        try:
+            job = running.claim(self._database, job_id, generation, self._worker)
+        except RetakeError as error:
+            if error.code != "unreadable_job":
+                raise
+            running.unreadable(self._database, job_id, generation, error)
+            return error.code
         if job is None:
             return "not wanted any more"
         with logs.logging_to(logs.job_log(self._home, job_id)):
