@@ -65,7 +65,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         _replace(part, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except RetakeError:
         raise
     except OSError as error:
@@ -165,8 +165,8 @@ def _replace(part: Path, target: Path) -> None:
             time.sleep(0.1 * 2**attempt)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is only durable once the folder is flushed; Windows has no such call and some network disks refuse it.
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable. Windows has no such call and some network disks refuse it."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):

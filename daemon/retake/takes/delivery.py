@@ -26,7 +26,7 @@ def deliver(take: Take, output: Path) -> Take:
     files = _files_at(output)
     moved = take.model_copy(update={"files": files})
     # The report comes first: should this be interrupted, it tells the next run that what lies here is Retake's own.
-    atomic_json(Path(files.report), {**_stored_report(take), "request": take.request.model_dump(mode="json")})
+    atomic_json(Path(files.report), {**stored_report(take), "request": take.request.model_dump(mode="json")})
     for name in ("captions", "poster", "clip"):
         with atomic(Path(getattr(files, name))) as part:
             shutil.copyfile(getattr(take.files, name), part)
@@ -95,13 +95,14 @@ def _files_at(output: Path) -> TakeFiles:
     return files_in(output.parent, output.stem).model_copy(update={"clip": str(output)})
 
 
-def _stored_report(take: Take) -> dict[str, Any]:
+def stored_report(take: Take) -> dict[str, Any]:
+    """The report of a stored take; raises RetakeError (bad_take_record) where it is damaged."""
     try:
         return json.loads(Path(take.files.report).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise RetakeError(
             f"The stored take {take.id} is damaged ({error}).",
-            f"Delete {Path(take.files.report).parent} and render the line again.",
+            f"Delete it with 'retake takes delete {take.id}' and render the line again.",
             kind=ErrorKind.ENVIRONMENT,
             code="bad_take_record",
         ) from error

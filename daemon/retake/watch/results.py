@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.errors import RetakeError
 from retake.domain.take import Take, TakeRequest
-from retake.media.files import atomic_json, explain_os_error
+from retake.media.files import atomic_json, explain_os_error, sync_folder
 from retake.watch.layout import Layout
 from retake.watch.names import numbered
 from retake.watch.orders import Order
@@ -113,7 +110,7 @@ def deliver(layout: Layout, catalogue: Catalogue, order: Order, take: Take, file
             part = folder / _file(stem, name)
             part.replace(layout.out / part.name)
         folder.rmdir()
-        _sync(layout.out)  # before the dropped file is moved to `done`, which would tell that its clips are here
+        sync_folder(layout.out)  # before the dropped file is moved to `done`, which would tell that its clips are here
     except OSError as error:
         raise explain_os_error(error, made.clip) from error
     catalogue.add(made)
@@ -134,9 +131,10 @@ def _file(stem: str, name: str) -> str:
 
 
 def _write(folder: Path, made: Made, take: Take, out: Path) -> None:
+    from retake.takes.delivery import stored_report
     from retake.takes.finish import files_in, write_timeline
 
-    report = _stored_report(take)
+    report = stored_report(take)
     report |= {"request": made.request.model_dump(mode="json"), "watch": {"file": made.file, "number": made.number}}
     atomic_json(folder / _file(made.stem, "report"), report)
     for name in ("captions", "poster", "clip"):
@@ -147,30 +145,6 @@ def _write(folder: Path, made: Made, take: Take, out: Path) -> None:
     # The timeline points to where the clip will lie.
     moved = take.model_copy(update={"files": files_in(out, made.stem), "request": made.request})
     write_timeline(folder / _file(made.stem, "timeline"), moved)
-
-
-def _stored_report(take: Take) -> dict[str, Any]:
-    try:
-        return json.loads(Path(take.files.report).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RetakeError(
-            f"The stored take {take.id} is damaged ({error}).",
-            f"Delete it with 'retake takes --delete {take.id}' and drop the file again.",
-            kind=ErrorKind.ENVIRONMENT,
-            code="bad_take_record",
-        ) from error
-
-
-def _sync(folder: Path) -> None:
-    """Make renames durable; Windows has no such call and some network disks refuse it."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _is_complete(made: Made, take: Take) -> bool:
