@@ -62,7 +62,8 @@ def create_app(context: Context) -> FastAPI:
     app.state.hub = hub
     app.state.metrics = metrics.Metrics(context, hub)
     errors.install(app)
-    for part in (health, metrics, tickets, events, jobs, uploads, speakers, takes, timelines, engines, webhooks):
+    # What is asked for most comes first: addresses are looked up in this order.
+    for part in (jobs, events, health, metrics, tickets, uploads, speakers, takes, timelines, engines, webhooks):
         app.include_router(part.router, prefix=PREFIX)
     app.openapi = partial(_describe_once, app)
     app.add_middleware(Guard, context=context)

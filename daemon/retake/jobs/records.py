@@ -17,6 +17,7 @@ from retake.jobs.database import Database
 from retake.jobs.tables import jobs
 
 _SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
+_BY_ID = sa.select(jobs).where(jobs.c.id == sa.bindparam("job_id"))  # asked so often that building it anew would show
 LARGEST_PAGE = 500
 
 
@@ -102,7 +103,7 @@ def unknown_job(job_id: str) -> RetakeError:
 
 def fetch(connection: sa.Connection, job_id: str) -> Job:
     """The job as this transaction sees it; raises RetakeError (unknown_job)."""
-    row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
+    row = connection.execute(_BY_ID, {"job_id": job_id}).first()
     if row is None:
         raise unknown_job(job_id)
     return job_of(row)
