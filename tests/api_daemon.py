@@ -9,17 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from speaker_samples import speaker_record
 
 from retake.api.app import create_app
 from retake.api.context import Context, WorkerStatus
-from retake.domain.speaker import Consent, Speaker
 from retake.http_server import configure
 from retake.jobs.database import Database, default_url
 from retake.settings import Settings
@@ -75,27 +74,8 @@ def receive(connection: socket.socket, seconds: float = 5.0) -> bytes:
 
 def add_speaker(home: Path, name: str = "anna") -> None:
     """A speaker's record, without anything learnt: enough for everything but rendering."""
-    now = datetime.now(UTC)
-    speaker = Speaker(
-        name=name,
-        consent=Consent(statement="I agree to be reproduced.", recorded_by="tester", recorded_at=now, reference_sha256="0" * 64),
-        created_at=now,
-        product_version="0.1.0",
-        transcript="",
-        transcript_source="none",
-        rate="25",
-        frames=500,
-        width=640,
-        height=360,
-        seconds=20.0,
-        voice_engine="embedded",
-        voice_similarity=None,
-        loudness_lufs=None,
-        lag_seconds=0.0,
-        lag_confidence=0.0,
-    )
     with store.building(home, name) as folder:
-        store.save(folder, speaker)
+        store.save(folder, speaker_record(name, width=640, height=360))
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from speaker_samples import speaker_record
 
 from retake.api.app import create_app
 from retake.api.context import Context
-from retake.domain.speaker import Consent, Speaker
+from retake.domain.speaker import Speaker
 from retake.domain.take import Take, TakeRequest
 from retake.jobs.database import Database, default_url
 from retake.media.files import sha256
@@ -113,26 +114,7 @@ def make_take(home: Path, number: int = 0xA1, speaker: str = "anna", text: str =
 
 def make_speaker(home: Path, name: str = "anna") -> Speaker:
     """A stored speaker with a record, a report and a cached line, as far as the API looks at one."""
-    speaker = Speaker(
-        name=name,
-        consent=Consent(statement=CONSENT, recorded_by="tests", recorded_at=LONG_AGO, reference_sha256="0" * 64),
-        created_at=LONG_AGO,
-        product_version="0",
-        transcript="",
-        transcript_source="none",
-        rate="25",
-        frames=500,
-        width=64,
-        height=64,
-        seconds=20.0,
-        voice_engine="embedded",
-        voice_similarity=None,
-        loudness_lufs=None,
-        lag_seconds=0.0,
-        lag_confidence=0.0,
-        quality={"faces": 1.0},
-        fingerprint="f" * 64,
-    )
+    speaker = speaker_record(name, statement=CONSENT, quality={"faces": 1.0}, fingerprint="f" * 64)
     with speakers.building(home, name, replace=True) as folder:
         speakers.save(folder, speaker)
         (folder / "report.html").write_text("<!doctype html><title>Report</title>", encoding="utf-8")

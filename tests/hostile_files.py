@@ -344,7 +344,7 @@ def watch_folder(target: Target, scale: Scale) -> Counter[str]:
         "bomb.yaml": bomb.encode(),
         "bomb.md": f"---\n{bomb}---\nHello.".encode(),
         "bomb.txt": f"---\n{bomb}---\nHello.".encode(),
-        "type.yaml": b"!!python/object/apply:os.system ['touch /tmp/retake-hostile-escape']",
+        "type.yaml": b"!!python/object/apply:os.system ['touch retake-hostile-escape']",
         "deep.yaml": b"[" * 50_000,
         "deep2.yaml": b"- " * 5000 + b"a",
         "indent.yaml": b"".join(b" " * n + b"a:\n" for n in range(500)),

@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
+
+from speaker_samples import speaker_record as sample
 
 from retake.domain.errors import RetakeError
 from retake.domain.job import Job, JobError, JobResult
 from retake.domain.rate import FrameRate
-from retake.domain.speaker import Consent, Speaker
+from retake.domain.speaker import Speaker
 from retake.domain.take import Take, TakeRequest
 from retake.jobs import records, running
 from retake.jobs.database import Database, default_url
@@ -33,26 +34,7 @@ def make_home(folder: Path, *names: str, rate: str = "25") -> Path:
 
 
 def speaker_record(name: str, rate: str = "25") -> Speaker:
-    when = datetime(2026, 1, 1, tzinfo=UTC)
-    return Speaker(
-        name=name,
-        consent=Consent(statement="Synthetic.", recorded_by="tests", recorded_at=when, reference_sha256="0" * 64),
-        created_at=when,
-        product_version="0",
-        transcript="",
-        transcript_source="none",
-        rate=rate,
-        frames=250,
-        width=128,
-        height=128,
-        seconds=10.0,
-        voice_engine="embedded",
-        voice_similarity=None,
-        loudness_lufs=-23.0,
-        lag_seconds=0.0,
-        lag_confidence=1.0,
-        fingerprint=f"of {name}",
-    )
+    return sample(name, rate=rate, frames=250, width=128, height=128, seconds=10.0, loudness_lufs=-23.0, lag_confidence=1.0, fingerprint=f"of {name}")
 
 
 def make_database(home: Path) -> Database:
