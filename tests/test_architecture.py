@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DAEMON = ROOT / "daemon" / "retake"
 ADAPTERS = ROOT / "otio_adapters" / "retake_otio"
 CLIENT = ROOT / "plugins" / "client" / "retake_client"
+DAVINCI = ROOT / "plugins" / "davinci" / "retake_davinci"
+BLENDER = ROOT / "plugins" / "blender" / "extension"
 
 # What each package or module of `retake` may import from `retake`, besides itself. Modules at the top are named alone.
 STAGES = frozenset({"speech", "motion", "face", "script"})
@@ -43,7 +45,9 @@ TOP = COMMANDS | DAEMON_PROCESS  # may import everything
 SHARED = frozenset({"retake.face.canonical"})
 LONGEST_FILE = 400
 
-SOURCES = sorted([*DAEMON.rglob("*.py"), *ADAPTERS.rglob("*.py"), *CLIENT.rglob("*.py")])
+PACKAGES = (DAEMON, ADAPTERS, CLIENT, DAVINCI, BLENDER)
+
+SOURCES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 
 
 def tree(path: Path) -> ast.Module:
@@ -58,7 +62,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                package = next(root for root in (DAEMON, ADAPTERS, CLIENT) if path.is_relative_to(root))
+                package = next(root for root in PACKAGES if path.is_relative_to(root))
                 parts = (package.name, *path.relative_to(package).parent.parts)
                 base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
@@ -112,8 +116,25 @@ def test_domain_is_pure() -> None:
 
 
 def test_adapters_import_only_opentimelineio() -> None:
+    """The media linker alone asks the daemon, by the client that needs nothing but Python."""
     for path in ADAPTERS.rglob("*.py"):
-        strangers = {name.split(".")[0] for name in imported(path)} - {"opentimelineio", "retake_otio", *sys.stdlib_module_names}
+        allowed = {"opentimelineio", "retake_otio", *sys.stdlib_module_names} | ({"retake_client"} if path.name == "linker.py" else set())
+        strangers = {name.split(".")[0] for name in imported(path)} - allowed
+        assert not strangers, f"{path.name} imports {strangers}"
+
+
+def test_resolve_is_spoken_to_in_one_place() -> None:
+    for path in DAVINCI.rglob("*.py"):
+        allowed = {"retake_client", "retake_davinci", *sys.stdlib_module_names} | ({"DaVinciResolveScript"} if path.name == "bridge.py" else set())
+        strangers = {name.split(".")[0] for name in imported(path)} - allowed
+        assert not strangers, f"{path.name} imports {strangers}"
+
+
+def test_the_extension_brings_what_it_imports() -> None:
+    """Blender has bpy and Python; the rest comes in the zip. Never retake itself, which runs elsewhere."""
+    bundled = {"retake_client", "retake_otio", "opentimelineio"}
+    for path in BLENDER.rglob("*.py"):
+        strangers = {name.split(".")[0] for name in imported(path)} - {"bpy", "extension", *bundled, *sys.stdlib_module_names}
         assert not strangers, f"{path.name} imports {strangers}"
 
 
