@@ -62,7 +62,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                package = next(root for root in PACKAGES if path.is_relative_to(root))
+                package = next(root for root in (DAEMON, *PACKAGES) if path.is_relative_to(root))
                 parts = (package.name, *path.relative_to(package).parent.parts)
                 base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
