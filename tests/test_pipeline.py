@@ -57,7 +57,8 @@ def enrolled(home: Path, name: str, rate: str) -> Speaker:
 def fitted(home: Path, voice: SlowToChange, seconds: float) -> Speech:
     request = TakeRequest(speaker="anna", text="Hello.", fit=seconds)
     work = pipeline._Work(request, enrolled(home, "anna", "25"), voice, EmbeddedLips(), home, Progress())
-    speech, frames = pipeline._speech(work)
+    slotted = pipeline._speech(work)
+    speech, frames = slotted.speech, slotted.frames
     assert frames == round(seconds * 25)
     assert len(speech.samples) == round(frames / 25 * SOUND_RATE)
     return speech

@@ -29,8 +29,8 @@ from retake.motion.plan import plan
 from retake.speakers import store as speakers
 from retake.speakers.track import load_track, track_faces
 from retake.speech.cache import SpeechCache, load_timing
-from retake.speech.conform import LEAD, MIN_LEAD, MIN_TAIL, TAIL, place, slot_for
 from retake.speech.protocol import VoiceEngine
+from retake.speech.slot import Slotted, handles_needed, in_slot
 from retake.speech.text import check as check_text
 from retake.takes import delivery, finish
 from retake.takes import store as takes
@@ -38,9 +38,6 @@ from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
 from retake.takes.standard import Standard
-
-# How often a line is spoken again to make it fit: durations come in steps of 25 ms, so the first answer may be a little off.
-FITTINGS = 3
 
 
 @dataclass
@@ -154,6 +151,18 @@ def prepare_line(request: TakeRequest, *, home: Path, progress: Progress) -> boo
     return bool(work.spoken)
 
 
+def words_need_handles(request: TakeRequest, *, home: Path, progress: Progress) -> int:
+    """The fewest handles with which the words of `request`, at their own pace, end within the handle behind their slot; 0 without a slot.
+
+    The words are spoken for that (into the cache, where `render` finds them). Raises RetakeError as `render` does.
+    """
+    work = _work_on(request, home, progress)
+    if request.fit is None:
+        return 0
+    seconds = _spoken(work, 1.0).duration if request.audio is None else probe(request.audio).seconds
+    return handles_needed(seconds, request, work.rate)
+
+
 def take_key(request: TakeRequest, *, home: Path) -> str:
     """Key of the take that `request` asks for, made or not. Raises RetakeError as `render`."""
     return _key(_work_on(request, home, Progress()))
@@ -222,7 +231,8 @@ def _make(work: _Work, key: str) -> Take:
     watch = Stopwatch()
     progress.stage("Speaking")
     with watch.time("speech"):
-        speech, frames = _speech(work)
+        slotted = _speech(work)
+        speech, frames = slotted.speech, slotted.frames
     progress.stage("Planning the movement")
     with watch.time("motion"):
         path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
@@ -232,7 +242,7 @@ def _make(work: _Work, key: str) -> Take:
     with takes.building(work.home, key) as building:
         files = finish.files_in(building)
         width, height = work.size
-        poster = finish.PosterTap(frames // 3)
+        poster = finish.PosterTap(request.handles + (frames - 2 * request.handles) // 3)
         progress.stage("Rendering")
         lips = LipWatch(speech.timing, rate, frames, own=standard.mouth, progress=progress)
         drawn = poster.through(lips.through(work.lips.render(work.folder, path, speech, rate, progress)))
@@ -255,7 +265,9 @@ def _make(work: _Work, key: str) -> Take:
         progress.stage("Measuring")
         with watch.time("measure"):
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
-            measured |= measure_speech(speech, request, standard, speaker, progress) | lips.figures() | {"notes": _notes(request, speech)}
+            measured |= {"overhang_seconds": round(slotted.overhang, 3)} if slotted.overhang else {}
+            measured |= measure_speech(speech, request, standard, speaker, progress) | lips.figures()
+            measured |= {"notes": [*_notes(request, speech), *_overhang_notes(slotted.overhang, rate)]}
         take = Take(
             id=identifier,
             request=request,
@@ -300,52 +312,15 @@ def _notes(request: TakeRequest, speech: Speech) -> list[str]:
     return [problem.message for problem in problems(speech.timing)]
 
 
-def _speech(work: _Work) -> tuple[Speech, int]:
-    """What is heard, lasting exactly the returned number of frames."""
-    request, rate = work.request, work.rate
-    if request.audio is not None:
-        from retake.speech.recording import from_recording
-
-        return _placed_recording(from_recording(Path(request.audio), request.text or None, work.progress), request, rate)
-    if request.fit is not None:
-        frames = max(1, rate.frames(request.fit))
-        return _fitted(work, rate.seconds(frames)), frames
-    spoken = _spoken(work, 1.0)
-    frames = rate.frames_covering(LEAD + spoken.duration + TAIL)
-    return place(spoken, LEAD, rate.seconds(frames)), frames
+def _speech(work: _Work) -> Slotted:
+    """What is heard, lasting exactly as long as the take."""
+    return in_slot(work.request, work.rate, lambda pace: _spoken(work, pace), work.progress)
 
 
-def _fitted(work: _Work, seconds: float) -> Speech:
-    """The words at the pace at which they last `seconds`, with the silence around them."""
-    spoken = _spoken(work, 1.0)
-    slot = slot_for(spoken.duration, seconds)
-    pace = slot.pace
-    if abs(pace - 1.0) > 0.005:
-        spoken = _spoken(work, pace)
-    for _ in range(FITTINGS):
-        if seconds - spoken.duration >= (MIN_LEAD + MIN_TAIL) / 2:
-            break
-        pace *= spoken.duration / (seconds - MIN_LEAD - MIN_TAIL)
-        spoken = _spoken(work, pace)
-    quiet = seconds - spoken.duration
-    if quiet >= 0:
-        return place(spoken, min(slot.lead, quiet * LEAD / (LEAD + TAIL)), seconds)
-    raise RetakeError(
-        f"The line takes {spoken.duration:.1f} s even when spoken faster, and {seconds:.1f} s are wanted.",
-        f"Shorten the line or give it {spoken.duration + MIN_LEAD + MIN_TAIL:.1f} s.",
-        code="does_not_fit",
-    )
-
-
-def _placed_recording(spoken: Speech, request: TakeRequest, rate: FrameRate) -> tuple[Speech, int]:
-    frames = max(1, rate.frames(request.fit or spoken.duration))
-    if spoken.duration > rate.seconds(frames) + 0.5 / float(rate):
-        raise RetakeError(
-            f"The recording lasts {spoken.duration:.1f} s and {rate.seconds(frames):.1f} s are wanted.",
-            f"Give it {spoken.duration:.1f} s, or a shorter recording.",
-            code="does_not_fit",
-        )
-    return place(spoken, 0.0, rate.seconds(frames)), frames
+def _overhang_notes(overhang: float, rate: FrameRate) -> list[str]:
+    if not overhang:
+        return []
+    return [f"The words end {overhang:.2f} s ({rate.frames_covering(overhang)} frames) behind the slot, in the handle."]
 
 
 def _spoken(work: _Work, pace: float) -> Speech:
@@ -369,6 +344,8 @@ def _key(work: _Work) -> str:
     # Asking for what the reference has anyway is asking for the same take.
     width, height = work.size
     exact = work.request.model_copy(update={"fps": str(work.rate), "width": width, "height": height})
+    if exact.fit is None:  # without a slot every line has its own pace
+        exact = exact.model_copy(update={"pace": "fit"})
     return takes.request_key(exact, parts)
 
 

@@ -25,13 +25,19 @@ JsonValue = str | int | float | bool | None | Sequence["JsonValue"] | Mapping[st
 
 @dataclass(frozen=True)
 class TakeMedia:
-    """A rendered take on the disk: `frames` frames at exactly `rate`, numbered from 0."""
+    """A rendered take on the disk: `frames` frames at exactly `rate`, numbered from 0. `handles` of them lie before and as many behind its slot."""
 
     id: str
     path: Path
     frames: int
     rate: Fraction
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    handles: int = 0
+
+    @property
+    def slot(self) -> int:
+        """Frames that a timeline shows, from frame number `handles` on."""
+        return self.frames - 2 * self.handles
 
 
 def line_clip(
@@ -65,7 +71,7 @@ def line_clip(
     references: dict[str, otio.core.MediaReference] = {GENERATOR_KEY: generator_reference(line_id, parameters, by_id[chosen])}
     for take in takes:
         references[TAKE_KEY.format(id=take.id)] = take_reference(take)
-    clip = otio.schema.Clip(name=name, source_range=_range(by_id[chosen]), metadata={METADATA: {"format": FORMAT, "line": line_id}})
+    clip = otio.schema.Clip(name=name, source_range=slot_range(by_id[chosen]), metadata={METADATA: {"format": FORMAT, "line": line_id}})
     clip.set_media_references(references, TAKE_KEY.format(id=chosen))
     return clip
 
@@ -122,8 +128,14 @@ def take_reference(take: TakeMedia) -> otio.schema.ExternalReference:
         # A plain absolute path: editors that import timelines look for exactly this file; a file:// address with escaped spaces is not found by all.
         target_url=take.path.absolute().as_posix(),
         available_range=_range(take),
-        metadata={METADATA: {"format": FORMAT, "take": take.id, **dict(take.metadata)}},
+        metadata={METADATA: {"format": FORMAT, "take": take.id, **({"handles": take.handles} if take.handles else {}), **dict(take.metadata)}},
     )
+
+
+def slot_range(take: TakeMedia) -> otio.opentime.TimeRange:
+    """What a clip shows of the take: all of it but the handles."""
+    rate = float(take.rate)
+    return otio.opentime.TimeRange(otio.opentime.RationalTime(take.handles, rate), otio.opentime.RationalTime(take.slot, rate))
 
 
 def _range(take: TakeMedia) -> otio.opentime.TimeRange:

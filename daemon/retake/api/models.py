@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from retake.domain.job import EnrolSpec, Job, JobSpec, JobState, LineSpec, Priority, ScriptSpec, TimelineSpec
-from retake.domain.take import TakeRequest
+from retake.domain.take import MOST_HANDLES, TakeRequest
 
 LARGEST_BATCH = 1000
 # No zero characters: PostgreSQL cannot store them.
@@ -43,6 +43,7 @@ def _line_id() -> str:
 # The bounds come first: behind the conversion they would not be part of the schema.
 Side = Annotated[int, Field(ge=64, le=7680), BeforeValidator(whole)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)]
+Handles = Annotated[int, Field(ge=0, le=MOST_HANDLES), BeforeValidator(whole)]
 
 InputPath = Annotated[
     str,
@@ -74,6 +75,7 @@ class TakeRequestIn(TakeRequest):
     lips_engine: str = Field(default="embedded", pattern=ENGINE)
     width: Side | None = None
     height: Side | None = None
+    handles: Handles = 0
     seed: Seed = 0
     # It becomes part of a file's name.
     line_id: str = Field(default_factory=_line_id, pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["a1b2c3d4e5f6"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .errors import RetakeError
 from .rate import FrameRate
+
+MOST_HANDLES = 250  # frames: ten seconds at 25 a second
 
 
 class TakeRequest(BaseModel):
@@ -23,7 +25,10 @@ class TakeRequest(BaseModel):
     fps: str | None = None  # FrameRate as text; None: the reference's
     width: int | None = Field(default=None, ge=64, le=7680)
     height: int | None = Field(default=None, ge=64, le=7680)
-    fit: float | None = Field(default=None, gt=0, le=3600)  # seconds the take must last
+    fit: float | None = Field(default=None, gt=0, le=3600)  # seconds the take must last, without its handles
+    # With "fit" the words are spoken faster or slower to fill their time; with "natural" they keep their pace, and may end in the handle.
+    pace: Literal["fit", "natural"] = "fit"
+    handles: int = Field(default=0, ge=0, le=MOST_HANDLES)  # frames of quiet, living picture before and behind
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     style: str = "neutral"
     voice_engine: str = "embedded"
@@ -66,10 +71,20 @@ class Take(BaseModel):
     id: str
     request: TakeRequest
     files: TakeFiles
-    frames: int
+    frames: int  # all of them, with the handles
     rate: str
     width: int
     height: int
     sha256: str  # of the clip
     measured: dict[str, Any] = Field(default_factory=dict)
     cached: bool = False  # True when it had been rendered before
+
+    @property
+    def handles(self) -> int:
+        """Frames before and behind those that a timeline shows."""
+        return self.request.handles
+
+    @property
+    def slot(self) -> int:
+        """Frames without the handles: what a timeline shows, from frame number `handles` on."""
+        return self.frames - 2 * self.request.handles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from retake.domain.take import Take, TakeFiles, TakeRequest
 from retake.media.files import atomic, atomic_json
 from retake.media.prefetch import close_source
 from retake.takes.captions import write_srt
+
+if TYPE_CHECKING:
+    from retake_otio.timeline import TakeMedia
 
 Image = NDArray[np.uint8]
 
@@ -132,13 +135,21 @@ def timeline_is_ours(path: Path) -> bool:
     return METADATA in timeline.metadata
 
 
+def take_media(take: Take) -> TakeMedia:
+    """The take as timelines hold it."""
+    from retake_otio.timeline import TakeMedia
+
+    said: dict[str, Any] = {"synthetic": True, "seed": take.request.seed, "text": take.request.text}
+    return TakeMedia(take.id, Path(take.files.clip), take.frames, FrameRate.parse(take.rate).fraction, said, take.handles)
+
+
 def _write(target: Path, takes: list[Take], name: str) -> None:
-    from retake_otio.timeline import TakeMedia, build_timeline, line_clip, write_timeline
+    from retake_otio.timeline import build_timeline, line_clip, write_timeline
 
     clips: list[Any] = []
     for take in takes:
         request = take.request
-        media = TakeMedia(take.id, Path(take.files.clip), take.frames, FrameRate.parse(take.rate).fraction, {"synthetic": True})
+        media = take_media(take)
         label = " ".join(request.text.split())[:60] or Path(take.files.clip).stem
         parameters = request.model_dump(mode="json", exclude={"line_id"})
         clips.append(line_clip(line_id=request.line_id, name=label, parameters=parameters, takes=[media]))

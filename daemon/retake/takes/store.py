@@ -20,6 +20,8 @@ from retake.media.folders import new_folder, remove_folder, restore
 
 RECORD = "record.json"
 _ID = re.compile(r"[0-9a-f]{16}")
+# What a request could not say at first. Left as it is by default, it is no part of a take's key.
+LATER = ("pace", "handles")
 
 
 class StoredTake(BaseModel):
@@ -43,6 +45,9 @@ def request_key(request: TakeRequest, parts: Mapping[str, str]) -> str:
     The line's id is left out: the same words asked for by two timelines are one take.
     """
     asked = request.model_dump(mode="json", exclude={"line_id"})
+    for name in LATER:
+        if asked[name] == TakeRequest.model_fields[name].default:
+            del asked[name]  # takes that were made before it could be asked for stay what they are
     if "audio" in parts:
         asked["audio"] = None
     text = json.dumps({"request": asked, "parts": dict(parts)}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
