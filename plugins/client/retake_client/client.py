@@ -129,9 +129,10 @@ class Client:
         told: transfers.Told | None = None,
         stop: threading.Event | None = None,
         resume: str | None = None,
+        begun: Callable[[str], None] | None = None,
     ) -> dict[str, Any]:
         """Send a file; its "reference" is what job specs take. See `retake_client.transfers.upload`."""
-        return transfers.upload(self.transport, path, name=name, told=told, stop=stop, resume=resume)
+        return transfers.upload(self.transport, path, name=name, told=told, stop=stop, resume=resume, begun=begun)
 
     def uploads(self) -> list[dict[str, Any]]:
         return self.transport.call("GET", "/v1/uploads")["uploads"]
@@ -275,16 +276,18 @@ class Client:
         sha256: str = "",
         told: transfers.Told | None = None,
         stop: threading.Event | None = None,
+        resume: bool = False,
     ) -> Path:
         """Write a file of a take to `target`: it appears when it is complete.
 
         Args:
             part: "media", "poster", "captions", "report" or "timeline".
             sha256: of the file, if known; that of the media is asked for.
+            resume: go on with what an earlier process left behind.
         """
         if part == "media" and not sha256:
             sha256 = str(self.take(id_)["sha256"])
-        return transfers.download(self.transport, f"/v1/takes/{_part(id_)}/{_part(part)}", target, sha256=sha256, told=told, stop=stop)
+        return transfers.download(self.transport, f"/v1/takes/{_part(id_)}/{_part(part)}", target, sha256=sha256, told=told, stop=stop, resume=resume)
 
     def delete_take(self, id_: str) -> None:
         """Delete a take from the daemon's store; copies that were delivered elsewhere stay."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 
@@ -89,6 +91,21 @@ class ServerFailed(ClientError):
 
 class Damaged(ClientError):
     """What arrived is not what was announced."""
+
+
+class LocalFault(ClientError):
+    """A file or folder of this machine cannot be used: disk full, not allowed, gone."""
+
+
+def local_fault(error: OSError, what: str | os.PathLike[str], *, reading: bool = False) -> LocalFault:
+    """The operating system's `error` about the file or folder `what`, in words. Codes: disk_full_here, not_readable_here, not_writable_here."""
+    name = os.fspath(what)
+    if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+        return LocalFault(f"There is no space left for {name}.", "Free some space and try again.", code="disk_full_here")
+    reason = error.strerror or type(error).__name__
+    if reading:
+        return LocalFault(f"{name} cannot be read ({reason}).", "Check that it exists and that you may read it.", code="not_readable_here")
+    return LocalFault(f"{name} cannot be written ({reason}).", "Check its permissions, or choose another folder.", code="not_writable_here")
 
 
 def error_of(status: int, document: Any) -> ClientError:

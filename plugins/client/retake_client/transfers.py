@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from . import partials
 from .errors import ClientError, Conflict, Damaged, Unreachable
 from .transport import PIECE, Transport, as_json
 
@@ -40,11 +39,13 @@ def upload(
     told: Told | None = None,
     stop: threading.Event | None = None,
     resume: str | None = None,
+    begun: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Send the file `path`; returns the finished upload, whose "reference" other calls take.
 
     Args:
         name: what people call it; the file's own name if empty.
+        begun: told the upload's id as soon as there is one, for a later `resume`.
         resume: id of an upload of the same file that was begun before and is to be gone on with.
 
     Raises ClientError; one of the operating system as OSError. What was sent stays on the daemon for a later `resume`.
@@ -59,6 +60,8 @@ def upload(
             view = transport.call("GET", f"/v1/uploads/{resume}")
             if view["size"] != size:
                 raise Damaged(f"{source.name} is not the file that was begun to be sent.", "Upload it anew.", code="other_file")
+        if begun is not None:
+            begun(str(view["id"]))
         failures = 0
         while view["state"] != "finished":
             _check(stop)
@@ -122,67 +125,75 @@ def download(
     sha256: str = "",
     told: Told | None = None,
     stop: threading.Event | None = None,
+    resume: bool = False,
 ) -> Path:
     """Write what the daemon has at `path` to the file `target`, which appears when it is complete; goes on where a connection broke.
 
     Args:
         sha256: of the whole file, if known: compared before the file appears.
+        resume: with `sha256`: go on with what an earlier process left behind, and leave behind what has arrived if this one fails
+            (`retake_client.partials.tidy` removes it). Without it nothing stays.
 
     Raises ClientError; OSError of the operating system (disk full, not allowed).
     """
     goal = Path(target)
-    part = goal.with_name(f".{goal.name[:80]}.{secrets.token_hex(4)}.retake-part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644), "wb") as file:
-            digest = hashlib.sha256()
-
-            def keep(piece: bytes) -> None:
-                file.write(piece)
-                digest.update(piece)
-
-            _fetch(transport, path, keep, told, stop)
-            file.flush()
-            os.fsync(file.fileno())
-        if sha256 and digest.hexdigest() != sha256.lower():
+    wanted = sha256.lower()
+    with partials.part_of(goal, content=wanted if resume else "") as part:
+        part.take_up(stop)
+        taken_up = part.size > 0
+        if not (wanted and part.digest.hexdigest() == wanted):
+            _fetch(transport, path, part, tag=f'"{wanted}"' if taken_up else "", told=told, stop=stop)
+        if taken_up and part.digest.hexdigest() != wanted:  # what was left behind was not a beginning of it
+            part.begin_anew()
+            _fetch(transport, path, part, tag="", told=told, stop=stop)
+        if wanted and part.digest.hexdigest() != wanted:
+            part.begin_anew()
             raise Damaged(f"{goal.name} arrived damaged.", "Try again; if that does not help, render the take anew.", code="damaged_download")
-        part.replace(goal)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        part.finish(goal)
     return goal
 
 
-def _fetch(transport: Transport, path: str, keep: Callable[[bytes], None], told: Told | None, stop: threading.Event | None) -> None:
-    done, total, tag, failures = 0, 0, "", 0
+def _fetch(transport: Transport, path: str, part: partials.Part, *, tag: str, told: Told | None, stop: threading.Event | None) -> None:
+    """Get what `part` lacks. `tag` names the content that it is a beginning of; another one is fetched from its first byte on."""
+    left_behind, total, failures = part.size > 0, 0, 0
     while True:
         _check(stop)
         headers = {"Accept": "*/*"}
-        if done:
-            headers["Range"] = f"bytes={done}-"
+        before = part.size
+        if before:
+            headers["Range"] = f"bytes={before}-"
             if tag:
                 headers["If-Range"] = tag
-        before = done
         try:
             with transport.open("GET", path, headers=headers) as answer:
-                if done and (answer.status != 206 or not answer.header("Content-Range").startswith(f"bytes {done}-")):
-                    raise Conflict("The file changed while it was fetched.", "Fetch it again.", code="changed_download", status=answer.status)
+                if before and (answer.status != 206 or not answer.header("Content-Range").startswith(f"bytes {before}-")):
+                    if not left_behind:
+                        raise Conflict("The file changed while it was fetched.", "Fetch it again.", code="changed_download", status=answer.status)
+                    part.begin_anew()
+                    before = 0
+                    if answer.status == 206:
+                        continue
+                left_behind = False
                 tag = answer.header("ETag") or tag
                 length = answer.header("Content-Length")
-                total = done + int(length) if length.isdigit() else 0
+                total = part.size + int(length) if length.isdigit() else 0
                 while True:
                     _check(stop)
                     piece = answer.read()
                     if not piece:
                         break
-                    keep(piece)
-                    done += len(piece)
+                    part.add(piece)
                     if told is not None:
-                        told(done, total)
-            if total and done < total:
+                        told(part.size, total)
+            if total and part.size < total:
                 raise Unreachable("The connection broke before everything had arrived.", "Try again.", code="unreachable")
             return
         except ClientError as error:
-            failures = 0 if done > before else failures + 1
+            if left_behind and error.code == "bad_range":  # more was left behind than there is
+                part.begin_anew()
+                left_behind = False
+                continue
+            failures = 0 if part.size > before else failures + 1
             if not error.may_pass or failures >= ATTEMPTS:
                 raise
             _wait(failures, stop)

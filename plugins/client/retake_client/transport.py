@@ -38,6 +38,8 @@ class Transport:
         self._secure = parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
         self._base = parts.path.rstrip("/")  # behind a reverse proxy
+        self._links: set[http.client.HTTPConnection] = set()
+        self._ended = False
 
     def call(
         self,
@@ -69,16 +71,22 @@ class Transport:
         """Send a request and return its answer once status and headers are here. Raises ClientError for any status but 2xx."""
         seconds = self.timeout if timeout is None else timeout
         link = self._connect(seconds)
+        self._links.add(link)
+        response = None
         try:
+            if self._ended:
+                raise OSError("ended")
             given = {**self._usual_headers(), **(headers or {})}
             link.request(method, self._base + path, body=body, headers=given)
             response = link.getresponse()
         except (OSError, http.client.HTTPException) as error:
             early = _early_answer(link, error)
-            link.close()
             if early is not None:
                 raise early from error
             raise self._explained(error, seconds) from error
+        finally:
+            if response is None:  # also where the body was stopped half-way
+                self.forget(link)
         answer = Answer(self, link, response, seconds)
         if 200 <= response.status < 300:
             return answer
@@ -88,6 +96,19 @@ class Transport:
             except Damaged:
                 document = None
         raise error_of(response.status, document)
+
+    def end(self) -> None:
+        """Break all calls that are under way, from any thread, and begin no new one: whoever waits for an answer gets Unreachable at once."""
+        self._ended = True
+        for link in list(self._links):
+            if link.sock is not None:
+                with contextlib.suppress(OSError):
+                    link.sock.shutdown(socket.SHUT_RDWR)
+
+    def forget(self, link: http.client.HTTPConnection) -> None:
+        """Close a connection that is done with."""
+        self._links.discard(link)
+        link.close()
 
     def _usual_headers(self) -> dict[str, str]:
         return {
@@ -144,7 +165,7 @@ class Transport:
             )
 
     def _explained(self, error: Exception, seconds: float) -> ClientError:
-        if isinstance(error, TimeoutError | socket.timeout):
+        if isinstance(error, (TimeoutError, socket.timeout)):
             return TimedOut(
                 f"The daemon at {self.connection.address} did not answer within {seconds:.0f} s.",
                 "Try again; 'retake status' looks at it.",
@@ -208,7 +229,7 @@ class Answer:
 
     def close(self) -> None:
         self._response.close()
-        self._link.close()
+        self._transport.forget(self._link)
 
     def __enter__(self) -> Answer:
         return self
@@ -227,7 +248,7 @@ def as_json(data: bytes) -> Any:
 
 def _early_answer(link: http.client.HTTPConnection, error: Exception) -> ClientError | None:
     """A daemon that refuses an upload answers and closes while we are still sending; the answer tells more than the broken pipe."""
-    if not isinstance(error, BrokenPipeError | ConnectionResetError) or link.sock is None:
+    if not isinstance(error, (BrokenPipeError, ConnectionResetError)) or link.sock is None:
         return None
     try:
         link.sock.settimeout(2.0)
