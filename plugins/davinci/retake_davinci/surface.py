@@ -5,12 +5,15 @@ Arguments that Resolve's texts call optional are left out here, since older vers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import EditorError
 
 if TYPE_CHECKING:
     from fusionscript import Timeline, TimelineItem
+
+
+Kind = Literal["video", "audio", "subtitle"]  # of tracks
 
 
 def offers(thing: object, name: str) -> bool:
@@ -56,7 +59,6 @@ def identity(thing: Any) -> str:
     return str(thing.GetUniqueId())
 
 
-def items_in(timeline: Timeline, kind: str, track: int) -> list[TimelineItem]:
+def items_in(timeline: Timeline, kind: Kind, track: int) -> list[TimelineItem]:
     """The items of a track (counted from 1), in order; Resolve answers None where there are none."""
-    found = timeline.GetItemListInTrack(kind, track)  # pyright: ignore[reportArgumentType] - kind is one of the three names
-    return sorted(found or [], key=start_of)
+    return sorted(timeline.GetItemListInTrack(kind, track) or [], key=start_of)

@@ -1,0 +1,94 @@
+"""What the scripts in Resolve's menu call, with the names that Resolve gave them. Nothing escapes as a traceback."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from retake_client.connection import default_home
+from retake_client.errors import ClientError
+
+from . import bridge, console, doctor, window
+from .errors import EditorError
+from .presenter import Presenter, open_session
+from .settings import load
+
+TASKS = ("window", "fill", "generate", "revise", "doctor")
+WAIT_SECONDS = 15.0  # for the connection, so that the names of speakers are known
+_LOG = "davinci.log"
+
+
+def main(task: str, names: Mapping[str, Any] | None = None, *, say: Callable[[str], None] = print, ask: Callable[[str], str] | None = None) -> int:
+    """Do one of `TASKS`; returns 0 if it went well.
+
+    Args:
+        names: the script's global names, in which Resolve has put `resolve`, `fusion` and `bmd`; none of them outside of Resolve.
+        ask: how the user is asked in a terminal; in Resolve a small window asks.
+    """
+    given = dict(names or {})
+    home = default_home()
+    try:
+        if task == "doctor":
+            findings = doctor.examine(home, given=given.get("resolve"))
+            for line in doctor.text_of(findings):
+                say(line)
+            return 0 if all(finding.ok is not False for finding in findings) else 1
+        return _do(task, given, home, say, ask)
+    except (EditorError, ClientError) as error:
+        say(error.cause)
+        say(f"-> {error.remedy}")
+        return 1
+    except Exception:  # noqa: BLE001 - Resolve shows nothing of an error in a script: it is written down, and said where
+        path = _write_down(home, traceback.format_exc())
+        say("Retake met an error of its own.")
+        say(f"-> Please report it, with the end of {path}.")
+        return 70
+
+
+def _do(task: str, given: dict[str, Any], home: Path, say: Callable[[str], None], ask: Callable[[str], str] | None) -> int:
+    host = bridge.connect(given.get("resolve"))
+    settings = load(home)
+    fusion, bmd = given.get("fusion") or given.get("fu"), given.get("bmd")
+    session, folder = open_session(settings, home)
+    try:
+        presenter = Presenter(host, session, settings, folder=folder)
+        presenter.wait_for_connection(WAIT_SECONDS)
+        windows = window.can_open(fusion, bmd)
+        if task == "window":
+            if windows:
+                window.open_window(presenter, fusion, bmd)
+            else:
+                console.run(presenter, say=say, ask=ask or input)
+            return 0
+        if task == "fill":
+            presenter.fill()
+        elif task == "generate":
+            presenter.generate_at_playhead()
+        elif task == "revise":
+            clip = presenter.clip_under_playhead()
+            words = str(clip.request.get("text", ""))
+            text = (
+                window.ask(fusion, bmd, "Revise line", words) if windows and ask is None else (ask or input)(f"It says: {words}\nNew words> ")
+            ).strip()
+            if not text:
+                return 0
+            presenter.revise(text)
+        else:
+            raise ValueError(f"the tasks are {', '.join(TASKS)}, not {task!r}")
+        console.follow(presenter, say=say)
+        return 1 if presenter.report is not None and presenter.report.failed else 0
+    finally:
+        session.close()
+
+
+def _write_down(home: Path, text: str) -> Path:
+    path = home / "logs" / _LOG
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    except OSError:
+        return Path("the console")
+    return path
