@@ -12,7 +12,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from . import fcp
+from . import fcp, fcpx
 from .reading import LARGEST, TimelineError, read_timeline
 from .timeline import write_timeline
 
@@ -47,6 +47,8 @@ def read_any(path: str | Path, rate: Fraction | None = None, *, format: str | No
     text = _text(path)
     if kind == "fcp7":
         return fcp.read_fcp7(text)
+    if kind == "fcpxml":
+        return fcpx.read_fcpx(text)
     raise _unreadable(kind)
 
 
@@ -69,6 +71,8 @@ def write_any(
         write_timeline(path, timeline)
     elif kind == "fcp7":
         _write(path, fcp.write_fcp7(timeline))
+    elif kind == "fcpxml":
+        _write(path, fcpx.write_fcpx(timeline))
     else:
         raise _unreadable(kind)
 

@@ -1,4 +1,4 @@
-"""What a clip says, wherever it stands: in its generator reference, its metadata or a marker's. For texts and captions, so nothing is refused here."""
+"""What a clip says, wherever it stands: its generator reference, its metadata or a marker's. For texts and captions: nothing is refused here."""
 
 from __future__ import annotations
 
