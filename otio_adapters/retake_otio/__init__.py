@@ -1,5 +1,11 @@
-"""OpenTimelineIO for Retake: the convention by which a clip carries its line and its takes. Imports opentimelineio, never retake."""
+"""OpenTimelineIO for Retake: the convention by which a clip carries its line and its takes. Imports opentimelineio and
+retake_client, never retake.
+"""
 
+from .clip_takes import TakeOfClip, switch_take, takes_of
+from .filling import CONFORMS, Filling, Note, fill_line, fill_lines, lock, missing, unused_seed
+from .identity import give_ids
+from .lines import Line, find_lines
 from .placeholders import Placeholder, fill_placeholder, find_placeholders
 from .reading import TimelineError, read_timeline
 from .timeline import (
@@ -15,18 +21,32 @@ from .timeline import (
 )
 
 __all__ = [
+    "CONFORMS",
     "GENERATOR_KEY",
     "GENERATOR_KIND",
     "METADATA",
+    "Filling",
+    "Line",
+    "Note",
     "Placeholder",
     "TakeMedia",
+    "TakeOfClip",
     "TimelineError",
     "build_timeline",
+    "fill_line",
+    "fill_lines",
     "fill_placeholder",
+    "find_lines",
     "find_placeholders",
+    "give_ids",
     "line_clip",
     "line_id",
     "line_parameters",
+    "lock",
+    "missing",
     "read_timeline",
+    "switch_take",
+    "takes_of",
+    "unused_seed",
     "write_timeline",
 ]

@@ -3,30 +3,32 @@
 A clip is a placeholder if one of these asks for a line:
 * a GeneratorReference of kind "retake.line" among its media references, with the line as its parameters;
 * `metadata["retake"]` of the clip, with "text" or "audio", if the clip shows no other media;
-* `metadata["retake"]` of one of its markers, with "text" or "audio".
+* `metadata["retake"]` of one of its markers, with "text" or "audio", unless the marker itself is script text (then see `lines`).
 A marker counts more than the clip, and the clip more than the generator reference, since that is what people and scripts edit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeGuard
 
 import opentimelineio as otio
 
+from retake_client.convention import read_marker
+
+from .clip_takes import add_take
+from .measuring import check_one_rate, exact_rate, rates_in
 from .reading import TimelineError
-from .timeline import FORMAT, GENERATOR_KEY, GENERATOR_KIND, METADATA, TAKE_KEY, JsonValue, TakeMedia, generator_reference, take_reference
+from .timeline import FORMAT, GENERATOR_KIND, METADATA, JsonValue, TakeMedia
 
 # What a placeholder may say about its line, and of which type it is.
-WORDS = {"text": str, "audio": str, "speaker": str, "style": str, "voice_engine": str, "lips_engine": str}
+WORDS = {"text": str, "audio": str, "speaker": str, "style": str, "voice_engine": str, "lips_engine": str, "conform": str}
 NUMBERS = {"seed": int, "width": int, "height": int}
 MOST = 10_000  # placeholders in one timeline
 EXAMPLE = 'a clip with a duration and the metadata {"retake": {"text": "Hello there.", "speaker": "anna"}}'
-# Rates are floats in OTIO; this close to a rate that editors know it is that rate (23.98 for 24000/1001).
-_SAME_RATE = 0.006
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,7 @@ def find_placeholders(timeline: otio.schema.Timeline) -> list[Placeholder]:
 
     Raises TimelineError: no_placeholders, too_many_lines, mixed_rates, bad_placeholder (naming the clip).
     """
-    out: list[Placeholder] = []
-    for number, clip in enumerate(timeline.find_clips(), 1):
-        label = f"Clip '{clip.name}'" if clip.name.strip() else f"Clip {number}"
-        wants, asks = _wants(clip, label)
-        if asks:
-            frames, rate = _length(clip, label)
-            out.append(Placeholder(f"{number:05d}", clip, label, wants, _line(clip), frames, rate))
+    out = [found for number, clip in enumerate(timeline.find_clips(), 1) if (found := placeholder_of(clip, number)) is not None]
     if not out:
         raise TimelineError("No clip of the timeline asks for a line.", f"A placeholder is {EXAMPLE}.", "no_placeholders")
     if len(out) > MOST:
@@ -81,40 +77,29 @@ def fill_placeholder(placeholder: Placeholder, take: TakeMedia, *, line: str, pa
 
     Raises TimelineError (take_does_not_match) for a take that is not as long as the placeholder.
     """
-    clip = placeholder.clip
-    if (take.frames, take.rate) != (placeholder.frames, placeholder.rate):
-        raise TimelineError(
-            f"{placeholder.label} lasts {placeholder.frames} frames at {placeholder.rate}, and its take {take.frames} at {take.rate}.",
-            "The timeline changed meanwhile: fill it again.",
-            "take_does_not_match",
-        )
-    references = dict(clip.media_references())
-    before: dict[str, JsonValue] = {}
-    for key, reference in list(references.items()):
-        if _is_line(reference):
-            before |= _plain(reference.parameters)
-            del references[key]
-    references[GENERATOR_KEY] = generator_reference(line, {**before, **parameters}, take)
-    references[TAKE_KEY.format(id=take.id)] = take_reference(take)
-    trimmed = clip.trimmed_range()
-    for marker in clip.markers:
-        old = marker.marked_range
-        moved = otio.opentime.RationalTime(old.start_time.value - trimmed.start_time.rescaled_to(old.start_time.rate).value, old.start_time.rate)
-        marker.marked_range = otio.opentime.TimeRange(moved, old.duration)
-    clip.source_range = otio.opentime.TimeRange(otio.opentime.RationalTime(0, trimmed.duration.rate), trimmed.duration)
-    clip.set_media_references(references, TAKE_KEY.format(id=take.id))
-    own = clip.metadata.get(METADATA)
-    clip.metadata[METADATA] = {**(_plain(own) if isinstance(own, Mapping) else {}), "format": FORMAT, "line": line}
+    if (take.slot, take.rate) != (placeholder.frames, placeholder.rate):
+        raise does_not_match(placeholder.label, placeholder.frames, placeholder.rate, take)
+    add_take(placeholder.clip, take, line=line, parameters=parameters, start=take.handles, count=take.slot)
 
 
-def exact_rate(rate: float) -> Fraction | None:
-    """The exact frame rate that a float stands for, 1 to 240; None for something else."""
-    if not (math.isfinite(rate) and 1.0 <= rate <= 240.0):
+def does_not_match(label: str, count: int, rate: Fraction, take: TakeMedia) -> TimelineError:
+    """A take that is not as long as its place."""
+    return TimelineError(
+        f"{label} lasts {count} frames at {rate}, and its take {take.slot} at {take.rate}.",
+        "The timeline changed meanwhile: fill it again.",
+        "take_does_not_match",
+    )
+
+
+def placeholder_of(clip: otio.schema.Clip, number: int) -> Placeholder | None:
+    """The placeholder that clip `number` of its timeline is, or None. Raises TimelineError (bad_placeholder, newer_timeline)."""
+    label = f"Clip '{clip.name}'" if clip.name.strip() else f"Clip {number}"
+    wants, asks = _wants(clip, label)
+    if not asks:
         return None
-    near = otio.opentime.RationalTime.nearest_smpte_timecode_rate(rate)
-    if near and abs(near - rate) < _SAME_RATE:
-        return Fraction(near).limit_denominator(1001)
-    return Fraction(rate).limit_denominator(1001)
+    frames, rate = _length(clip, label)
+    own = clip.metadata.get(METADATA)
+    return Placeholder(f"{number:05d}", clip, label, wants, line_of(own) if isinstance(own, Mapping) else None, frames, rate)
 
 
 def _wants(clip: otio.schema.Clip, label: str) -> tuple[dict[str, str | int], bool]:
@@ -125,17 +110,18 @@ def _wants(clip: otio.schema.Clip, label: str) -> tuple[dict[str, str | int], bo
     asks = bool(sources)
     own = clip.metadata.get(METADATA)
     if isinstance(own, Mapping):
-        _check_format(own, label)
+        check_format(own, label)
         sources.append(own)
         shown = clip.media_reference
-        asks |= _names_line(own) and isinstance(shown, otio.schema.MissingReference | otio.schema.GeneratorReference | None)
-    marked = [marker.metadata[METADATA] for marker in clip.markers if METADATA in marker.metadata]
-    lines = [content for content in marked if isinstance(content, Mapping) and _names_line(content)]
+        asks |= names_line(own) and isinstance(shown, otio.schema.MissingReference | otio.schema.GeneratorReference | None)
+    marked = [marker.metadata[METADATA] for marker in clip.markers if METADATA in marker.metadata and not _is_script(marker)]
+    # Script text makes the marker itself a line (see lines.find_lines).
+    lines = [content for content in marked if isinstance(content, Mapping) and names_line(content)]
     if len(lines) > 1:
         raise TimelineError(f"{label} has {len(lines)} markers with a line.", "Keep one, or cut the clip between them.", "bad_placeholder")
     wants: dict[str, str | int] = {}
     for source in [*sources, *lines]:
-        wants |= _read(source, label)
+        wants |= read_wants(source, label)
     return wants, asks or bool(lines)
 
 
@@ -143,17 +129,22 @@ def _is_line(reference: otio.core.MediaReference) -> TypeGuard[otio.schema.Gener
     return isinstance(reference, otio.schema.GeneratorReference) and reference.generator_kind == GENERATOR_KIND
 
 
-def _names_line(content: Mapping[str, Any]) -> bool:
+def _is_script(marker: otio.schema.Marker) -> bool:
+    script = read_marker(marker.name, marker.comment)
+    return script is not None and bool(script.text)
+
+
+def names_line(content: Mapping[str, Any]) -> bool:
     return content.get("text") is not None or content.get("audio") is not None
 
 
-def _check_format(content: Mapping[str, Any], label: str) -> None:
+def check_format(content: Mapping[str, Any], label: str) -> None:
     version = content.get("format", FORMAT)
     if not isinstance(version, int | float) or version > FORMAT:
         raise TimelineError(f"{label} was written by a newer version of Retake.", "Update Retake.", "newer_timeline")
 
 
-def _read(source: Mapping[str, Any], label: str) -> dict[str, str | int]:
+def read_wants(source: Mapping[str, Any], label: str) -> dict[str, str | int]:
     """The known names of `source`; others are somebody else's."""
     out: dict[str, str | int] = {}
     for name, kind in (*WORDS.items(), *NUMBERS.items()):
@@ -169,9 +160,9 @@ def _read(source: Mapping[str, Any], label: str) -> dict[str, str | int]:
     return out
 
 
-def _line(clip: otio.schema.Clip) -> str | None:
-    own = clip.metadata.get(METADATA)
-    found = own.get("line") if isinstance(own, Mapping) else None
+def line_of(said: Mapping[str, Any]) -> str | None:
+    """The id in the metadata of a clip or marker, if there is one."""
+    found = said.get("line")
     return found if isinstance(found, str) and 0 < len(found) <= 64 and found.isprintable() else None
 
 
@@ -202,21 +193,5 @@ def _check_rates(placeholders: Iterable[Placeholder]) -> None:
         if track is None or any(track is known for known in seen):
             continue
         seen.append(track)
-        for item in track:
-            span = getattr(item, "source_range", None)
-            if span is not None and span.duration.value > 0:
-                rates.add(exact_rate(span.duration.rate) or Fraction(0))
-    if len(rates) > 1:
-        names = ", ".join(f"{float(rate):g}" for rate in sorted(rates))
-        raise TimelineError(f"The timeline mixes frame rates ({names}).", "Conform it to one rate in the editor and export it again.", "mixed_rates")
-
-
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The library's dictionaries as Python's."""
-    return {str(name): _plain_value(item) for name, item in value.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _plain(value)
-    return [_plain_value(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
+        rates.update(exact for exact, _ in rates_in(track))
+    check_one_rate(rates)
