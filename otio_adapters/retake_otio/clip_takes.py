@@ -79,7 +79,8 @@ def add_take(clip: otio.schema.Clip, take: TakeMedia, *, line: str, parameters: 
         parameters: everything needed to make the take again, as plain JSON; other parameters of the generator reference stay.
     """
     references = dict(clip.media_references())
-    number = max((known.number for known in takes_of(clip) if known.id != take.id), default=0) + 1
+    numbers = {known.id: known.number for known in takes_of(clip)}
+    number = numbers.get(take.id) or max(numbers.values(), default=0) + 1
     before: dict[str, JsonValue] = {}
     for key, reference in list(references.items()):
         if isinstance(reference, otio.schema.GeneratorReference) and reference.generator_kind == GENERATOR_KIND:
@@ -155,9 +156,11 @@ def _behind(clip: otio.schema.Clip) -> tuple[otio.schema.Track | None, int, otio
     if not isinstance(track, otio.schema.Track):
         return None, 0, None
     index = index_in(track, clip)
-    behind = track[index + 1] if index + 1 < len(track) else None
-    own = behind.metadata.get(METADATA) if isinstance(behind, otio.schema.Gap) else None
-    return track, index, behind if isinstance(behind, otio.schema.Gap) and isinstance(own, Mapping) and own.get(FILLER) is True else None
+    for behind in list(track)[index + 1 : index + 2]:
+        if isinstance(behind, otio.schema.Gap):
+            own = behind.metadata.get(METADATA)
+            return track, index, behind if isinstance(own, Mapping) and own.get(FILLER) is True else None
+    return track, index, None
 
 
 def _filler_behind(clip: otio.schema.Clip) -> int:

@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from .clip_takes import add_take, plain, takes_of
 from .lines import MARKER_FRAMES, Line
-from .measuring import range_of, start_of, time_of, whole
+from .measuring import before_start, range_of, start_of, time_of, whole
 from .neighbours import handles_wanted, overlapped
 from .own_track import is_own, place, take_out
 from .placeholders import does_not_match
@@ -75,8 +75,8 @@ def fill_lines(timeline: otio.schema.Timeline, lines: Sequence[Line], fillings: 
 def fill_line(timeline: otio.schema.Timeline, line: Line, filling: Filling) -> list[Note]:
     """Put one take into the place of `line`: into its clip, or into a new one on the track "Retake" at its marker.
 
-    Clips keep their effects, markers, other media references, metadata and takes. With "ripple" everything behind moves. Returns what people should know.
-    Raises TimelineError (take_does_not_match) for a take that is not as long as its slot where the slot stays.
+    Clips keep their effects, markers, other media references, metadata and takes. With "ripple" everything behind moves. Returns what people should
+    know. Raises TimelineError (take_does_not_match) for a take that is not as long as its slot where the slot stays.
     """
     take = filling.take
     clock = Clock(line.rate, line.written)
@@ -98,7 +98,7 @@ def _into_clip(timeline: otio.schema.Timeline, line: Line, filling: Filling, clo
     held = round(clip.trimmed_range().duration.value)
     end = whole(start_of(clip, clock.rate)) + held
     add_take(clip, take, line=filling.line, parameters=filling.parameters, start=take.handles, count=take.slot)
-    notes = _ripple(timeline, clip, end, take.slot - held, clock, line.marker)
+    notes = _ripple(timeline, clip, end, take.slot - held, clock, marker=line.marker)
     return notes + _about_dissolves(clip, take, clock)
 
 
@@ -113,9 +113,9 @@ def _at_marker(timeline: otio.schema.Timeline, line: Line, filling: Filling, clo
         start = line.start
         change = take.slot - asked if filling.conform == "ripple" and asked is not None else 0
         if change:
-            notes += _move(timeline, timeline.tracks, start + (asked or 0), change, clock, marker, but=None)
+            notes += _move(timeline.tracks, start + (asked or 0), change, clock, marker=marker, but=None)
         clip = _new_clip(line, filling)
-        place(timeline, clip, start, clock)
+        place(timeline, clip, start + before_start(timeline.tracks, clock.rate), clock)
     elif filling.conform == "ripple" and asked is not None:
         notes += _into_clip(timeline, line, filling, clock)
     else:
@@ -126,9 +126,9 @@ def _at_marker(timeline: otio.schema.Timeline, line: Line, filling: Filling, clo
             take_out(clip, clock)
         add_take(clip, take, line=filling.line, parameters=filling.parameters, start=take.handles, count=take.slot)
         if held != take.slot and room is not None:
-            place(timeline, clip, start, clock)
+            place(timeline, clip, start + before_start(timeline.tracks, clock.rate), clock)
         elif held != take.slot:
-            notes += _ripple(timeline, clip, start + held, take.slot - held, clock, marker)
+            notes += _ripple(timeline, clip, start + held, take.slot - held, clock, marker=marker)
         notes += _about_dissolves(clip, take, clock)
     if asked is not None and filling.conform == "ripple":
         marker.marked_range = otio.opentime.TimeRange(marker.marked_range.start_time, time_of(take.slot, clock.written))
@@ -148,7 +148,7 @@ def _new_clip(line: Line, filling: Filling) -> otio.schema.Clip:
 
 
 def _ripple(
-    timeline: otio.schema.Timeline, clip: otio.schema.Clip, end: int, change: int, clock: Clock, marker: otio.schema.Marker | None
+    timeline: otio.schema.Timeline, clip: otio.schema.Clip, end: int, change: int, clock: Clock, *, marker: otio.schema.Marker | None
 ) -> list[str]:
     """The clip became `change` frames longer; it ended at frame `end` of the timeline."""
     if change == 0:
@@ -160,31 +160,35 @@ def _ripple(
     if stack is None or track.source_range is not None:
         return ["It lies in a compound clip that is cut to a length of its own: nothing outside of it moves."]
     point = end
-    if stack is not timeline.tracks:
+    if stack is timeline.tracks:
+        shown = stack.source_range
+        if shown is not None:
+            stack.source_range = otio.opentime.TimeRange(shown.start_time, shown.duration + time_of(change, clock.written))
+    else:
         point = whole(end - start_of(stack, clock.rate))
         notes.append("It lies in a compound clip: what lies behind that in the edit may have to be moved by hand.")
     if not isinstance(stack, otio.schema.Stack):
         return notes
-    return notes + _move(timeline, stack, point, change, clock, marker, but=track)
+    return notes + _move(stack, point, change, clock, marker=marker, but=track)
 
 
 def _move(
-    timeline: otio.schema.Timeline,
     stack: otio.schema.Stack,
     point: int,
     change: int,
     clock: Clock,
-    marker: otio.schema.Marker | None,
     *,
+    marker: otio.schema.Marker | None,
     but: otio.schema.Track | None,
 ) -> list[str]:
     """Move everything behind `point` on all tracks of `stack` but one, and the markers of the stack."""
     notes: list[str] = []
+    hidden = before_start(stack, clock.rate)
     for number, track in enumerate(stack, 1):
         if track is but or not isinstance(track, otio.schema.Track):
             continue
         name = f"track '{track.name}'" if track.name.strip() else f"track {number}"
-        notes += [_about(stayed, name, change) for stayed in move_behind(track, point, change, clock)]
+        notes += [_about(stayed, name, change) for stayed in move_behind(track, point + hidden, change, clock)]
     for across in move_markers(stack, point, change, clock, but=marker):
         notes.append(f"The marker '{across.name or across.comment}' lies across the point from which things move; it keeps its length.")
     return notes

@@ -223,6 +223,8 @@ def _filled_marker(line: Line, placed: Line) -> Line:
     now = line.frames or 0
     # A marker that was made longer or shorter since asks for that; otherwise the clip may have been trimmed by hand.
     count = placed.frames if before is None or before == now else line.frames
+    if line.frames is None and any(take.active and take.slot == placed.frames for take in takes_of(placed.clip)):
+        count = None  # nor was it: other words may take as long as they do
     wants = {**placed.wants, **line.wants}
     if "audio" in line.wants and "text" not in line.wants:
         wants.pop("text", None)

@@ -94,6 +94,11 @@ def start_of(item: otio.core.Composable, rate: Fraction) -> Fraction:
     return begin
 
 
+def before_start(stack: otio.core.Composition, rate: Fraction) -> int:
+    """Frames of `stack` that lie before its first one that is shown."""
+    return whole(frames(stack.source_range.start_time, rate)) if stack.source_range is not None else 0
+
+
 def rates_in(track: otio.core.Composition) -> Iterable[tuple[Fraction, float]]:
     """The exact rates of a track's items, each with the float that stands for it there."""
     for item in track:

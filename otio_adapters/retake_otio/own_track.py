@@ -14,12 +14,16 @@ NAME = "Retake"
 _NAMES = re.compile(r"Retake(?: ([2-9]|[1-9][0-9]{1,3}))?")
 
 
-def is_own(track: otio.core.Composable | None) -> bool:
-    return isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Video and _NAMES.fullmatch(track.name) is not None
+def is_own(track: otio.core.SerializableObject | None) -> bool:
+    """Whether `track` is one of them."""
+    kind = getattr(track, "kind", None)
+    return (
+        isinstance(track, otio.schema.Track) and kind == otio.schema.TrackKind.Video and _NAMES.fullmatch(str(getattr(track, "name", ""))) is not None
+    )
 
 
 def place(timeline: otio.schema.Timeline, clip: otio.schema.Clip, start: int, clock: Clock) -> otio.schema.Track:
-    """Put `clip` on the first of the tracks that has room from frame `start` on, or on a further one; returns it. Nothing else moves."""
+    """Put `clip` on the first of the tracks that has room from its frame `start` on, or on a further one; returns it. Nothing else moves."""
     count = length(clip, clock.rate)
     own = [track for track in timeline.tracks if is_own(track)]
     for track in own:

@@ -1,7 +1,7 @@
 """Moving what lies behind a point of a timeline: time is opened or closed there on a track, without cutting any clip.
 
-A clip that lies across the point stays whole, and so do clips that a dissolve joins; what lies behind them moves. Whatever could not move as it should is
-returned, so that people are told.
+A clip that lies across the point stays whole, and so do clips that a dissolve joins; what lies behind them moves. Whatever could not move as it
+should is returned, so that people are told.
 """
 
 from __future__ import annotations
@@ -137,10 +137,14 @@ def _close(track: otio.schema.Track, point: int, count: int, clock: Clock) -> li
 def _needed(track: otio.schema.Track, index: int, clock: Clock) -> Fraction:
     """Frames of a gap that transitions beside it cover; a gap that a transition needs never goes wholly."""
     out = Fraction(0)
-    before = track[index - 1] if index > 0 else None
-    behind = track[index + 1] if index + 1 < len(track) else None
-    if isinstance(before, otio.schema.Transition):
-        out += max(Fraction(1), frames(before.out_offset, clock.rate))
-    if isinstance(behind, otio.schema.Transition):
-        out += max(Fraction(1), frames(behind.in_offset, clock.rate))
+    for item in list(track)[max(0, index - 1) : index]:
+        if isinstance(item, otio.schema.Transition):
+            out += max(Fraction(1), _frames(item.out_offset, clock))
+    for item in list(track)[index + 1 : index + 2]:
+        if isinstance(item, otio.schema.Transition):
+            out += max(Fraction(1), _frames(item.in_offset, clock))
     return out
+
+
+def _frames(time: otio.opentime.RationalTime | None, clock: Clock) -> Fraction:
+    return frames(time, clock.rate) if time is not None else Fraction(0)
