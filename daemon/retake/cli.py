@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from retake import __version__, cli_output
 from retake.cli_doctor import add_doctor
+from retake.cli_install import add_install
 from retake.cli_make import add_makers
 from retake.cli_prune import add_prune
 from retake.cli_serve import add_serve
@@ -40,6 +41,7 @@ add_doctor(app)
 add_serve(app)
 add_watch(app)
 add_prune(app)
+add_install(app)
 
 
 @app.command()

@@ -175,9 +175,9 @@ def append(editor: Editor, item: MediaPoolItem, kind: Kind, track: int, stretch:
     Raises EditorError: track_locked, overlap (both found before anything is done), dropped, wrong_place.
     """
     timeline = editor.timeline
+    check_room(editor, kind, track, stretch)
     name = str(timeline.GetTrackName(kind, track) or f"{kind} {track}")
     where = editor.timecode(stretch.start)
-    check_room(editor, kind, track, stretch)
     lengths: list[int] = []
     for extra in dict.fromkeys((rule.extra, 0, -1)):
         found = _try(editor, kind, track, _clip_info(item, kind, track, stretch, first=first, extra=extra))
@@ -268,7 +268,7 @@ def _clip_info(item: MediaPoolItem, kind: Kind, track: int, stretch: Stretch, *,
 
 
 def _try(editor: Editor, kind: Kind, track: int, wanted: MediaPoolClipInfo) -> TimelineItem | None:
-    """What lies on the track after appending and did not before. What the call returns is not asked: it also returns items that it dropped."""
+    """What lies on the track after appending and did not before. What the call returns is not trusted."""
     before = {identity(found) for found in items_in(editor.timeline, kind, track)}
     clips: list[MediaPoolClipInfo] = [wanted]
     editor.pool.AppendToTimeline(clips)

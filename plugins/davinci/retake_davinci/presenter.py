@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retake_client.connection import default_home
-from retake_client.session import OrderState, Session
+from retake_client.orders import OrderState
+from retake_client.session import Session
 from retake_client.states import ConnectionState
 
 from . import planning, takes
@@ -61,10 +62,9 @@ class Presenter:
     def status_line(self) -> str:
         """One sentence on the connection."""
         status = self.session.status
-        if status.state.usable and not status.detail:
-            names = ", ".join(self.speakers()) or "nobody is enrolled yet"
-            return f"{status.state.sentence} Speakers: {names}."
-        return f"{status.detail or status.state.sentence} {'' if status.state.usable else status.state.remedy}".strip()
+        if not status.state.usable or status.detail:
+            return status.sentence
+        return f"{status.sentence} Speakers: {', '.join(self.speakers()) or 'nobody is enrolled yet'}."
 
     def speakers(self) -> list[str]:
         return [str(entry["name"]) for entry in self.session.status.speakers if entry.get("name")]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from retake_client.connection import default_home
+from retake_client.orders import SessionSettings
 from retake_client.paths import PathMap
-from retake_client.session import SessionSettings
 
 from .errors import EditorError
 from .lines import Subtitles

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retake_client.local_takes import LocalTake
-from retake_client.session import Order, OrderState, Status, Update
+from retake_client.orders import Order, OrderState, Status, Update
 
 from . import clips, lines, placing, takes
 from .clips import Clip, Shown
