@@ -172,6 +172,11 @@ def notices() -> list[Notice]:
     return list(_engine.told)
 
 
+def notify(level: str, label: str, text: str) -> None:
+    """Add something that users should read. `level`: INFO, WARNING or ERROR."""
+    _engine.told.append(Notice(level, label, text))
+
+
 def clear_notices() -> None:
     _engine.told.clear()
 

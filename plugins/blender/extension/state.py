@@ -6,6 +6,7 @@ kept here by its id alone; how far it is, is asked of the engine, so that progre
 No postponed annotations in this file: Blender reads them when classes are registered.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -142,11 +143,21 @@ def copy_take(source: Any, target: Any) -> None:
         setattr(target, name, getattr(source, name))
 
 
+_defaults: list[Callable[[bpy.types.Scene], None]] = []
+
+
+def configure_defaults(begin: Callable[[bpy.types.Scene], None] | None) -> None:
+    """Say what a scene that Retake has never seen begins with: `begin(scene)` sets it."""
+    _defaults[:] = [] if begin is None else [begin]
+
+
 def migrate(scene: bpy.types.Scene) -> None:
     """Bring what `scene` holds to this version. Files of a newer version are left alone: their extra fields are kept by Blender."""
     own = scene.retake
     if own.format == 0:  # never used, or made by Blender for a new scene
         own.format = FORMAT
+        for begin in _defaults:
+            begin(scene)
 
 
 @persistent

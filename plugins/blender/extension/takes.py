@@ -7,6 +7,7 @@ pieces of a clip that was cut, and copies of it. `make_own` makes a copy a line 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -78,8 +79,19 @@ def facts_of(entry: Any) -> TakeFacts:
     )
 
 
+_chosen: list[Callable[[], str]] = []
+
+
+def configure_folder(chosen: Callable[[], str] | None) -> None:
+    """Say where the user wants all takes: `chosen()` returns an absolute folder, or "" for the usual place."""
+    _chosen[:] = [] if chosen is None else [chosen]
+
+
 def takes_folder() -> str:
-    """Where new takes go: `retake` beside the .blend, or a folder of the user's own while it has not been saved."""
+    """Where new takes go: the folder that the user has set, `retake` beside the .blend, or a folder of the user's own while it has not been saved."""
+    chosen = _chosen[0]() if _chosen else ""
+    if chosen:
+        return chosen
     if bpy.data.is_saved:
         return str(Path(bpy.data.filepath).parent / "retake")
     package = __package__ or ""
