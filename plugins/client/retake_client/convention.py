@@ -5,8 +5,8 @@
     @anna                        a speaker without words: a marker's name whose comment holds the text
     \\@anna: is how you name one. a text that begins with @ has a backslash before it
 
-The colon is needed: "@home we say hello" is a sentence. Names are those that the daemon accepts (`SPEAKER`); a name in other letters is kept as it was
-written, so that the daemon refuses it instead of speaking it. What is probably not meant as it was understood has a `doubt`.
+The colon is needed: "@home we say hello" is a sentence. Names are those that the daemon accepts (`SPEAKER`); a name in other letters is kept as it
+was written, so that the daemon refuses it instead of speaking it. What is probably not meant as it was understood has a `doubt`.
 """
 
 from __future__ import annotations

@@ -55,6 +55,14 @@ class TimedOut(Unreachable):
     """The daemon did not answer in time."""
 
 
+class Ended(Unreachable):
+    """This program has given the connection up; another one may be had."""
+
+    @property
+    def may_pass(self) -> bool:
+        return False
+
+
 class VersionMismatch(ClientError):
     """Client and daemon speak different versions of the interface; the remedy says which one is to be updated."""
 

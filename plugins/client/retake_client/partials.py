@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from .locking import hold
+
 SUFFIX = ".retake-part"
 # Nobody goes on with a file after this long; the same take comes anew.
 FORGOTTEN_SECONDS = 24 * 3600.0
@@ -124,7 +126,7 @@ def _locked(path: Path) -> IO[bytes] | None:
         handle = os.open(path, flags, 0o644)
     except OSError:
         return None
-    if not _lock(handle) or not _still_there(path, handle):
+    if not hold(handle) or not _still_there(path, handle):
         os.close(handle)
         return None
     return os.fdopen(handle, "r+b")
@@ -137,28 +139,3 @@ def _still_there(path: Path, handle: int) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(opened.st_mode) and (now.st_dev, now.st_ino) == (opened.st_dev, opened.st_ino)
-
-
-if sys.platform == "win32":
-
-    def _lock(handle: int) -> bool:
-        import msvcrt
-
-        try:
-            os.lseek(handle, 2**40, os.SEEK_SET)  # far behind the content, which stays readable and removable
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            os.lseek(handle, 0, os.SEEK_SET)
-        except OSError:
-            return False
-        return True
-
-else:
-
-    def _lock(handle: int) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -13,7 +13,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from .connection import Connection
-from .errors import ClientError, Damaged, TimedOut, Unreachable, UnsafeConnection, error_of
+from .errors import ClientError, Damaged, Ended, TimedOut, Unreachable, UnsafeConnection, error_of
 
 VERSION = "0.1.0"  # of this client
 API = 1
@@ -70,22 +70,23 @@ class Transport:
     ) -> Answer:
         """Send a request and return its answer once status and headers are here. Raises ClientError for any status but 2xx."""
         seconds = self.timeout if timeout is None else timeout
+        self._refuse_if_ended()
         link = self._connect(seconds)
         self._links.add(link)
-        response = None
+        opened = False
         try:
-            if self._ended:
-                raise OSError("ended")
+            self._refuse_if_ended()
             given = {**self._usual_headers(), **(headers or {})}
             link.request(method, self._base + path, body=body, headers=given)
             response = link.getresponse()
+            opened = True
         except (OSError, http.client.HTTPException) as error:
             early = _early_answer(link, error)
             if early is not None:
                 raise early from error
             raise self._explained(error, seconds) from error
         finally:
-            if response is None:  # also where the body was stopped half-way
+            if not opened:  # also where the body was stopped half-way
                 self.forget(link)
         answer = Answer(self, link, response, seconds)
         if 200 <= response.status < 300:
@@ -98,12 +99,17 @@ class Transport:
         raise error_of(response.status, document)
 
     def end(self) -> None:
-        """Break all calls that are under way, from any thread, and begin no new one: whoever waits for an answer gets Unreachable at once."""
+        """Break all calls that are under way, from any thread, and begin no new one: whoever waits for an answer gets Unreachable at once, and
+        whoever tries again gets Ended."""
         self._ended = True
         for link in list(self._links):
             if link.sock is not None:
                 with contextlib.suppress(OSError):
                     link.sock.shutdown(socket.SHUT_RDWR)
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended:
+            raise Ended("The connection was given up.", "Try again.", code="unreachable")
 
     def forget(self, link: http.client.HTTPConnection) -> None:
         """Close a connection that is done with."""
