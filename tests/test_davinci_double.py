@@ -68,7 +68,7 @@ def test_only_positions_literals_and_keys_that_are_described(open_stage: Stage) 
         timeline.GetTrackCount(trackType="video")
     for call in (
         lambda: timeline.GetTrackCount("vdeo"),
-        lambda: timeline.GetTrackCount(),
+        timeline.GetTrackCount,
         lambda: timeline.AddMarker(1, "Bleu", "a", "b", 1, ""),
         lambda: timeline.AddMarker(1, "Blue"),
         lambda: pool.AppendToTimeline([clip_info(clip, startFrme=0)]),

@@ -23,6 +23,15 @@ class ModalDialog(AssertionError):
     """The free edition would show a dialog and wait for somebody."""
 
 
+def _real_probe(path: str) -> tuple[int, float]:
+    """What is really in the file."""
+    from retake.media.probe import probe
+
+    found = probe(Path(path))
+    assert found.complete and found.rate is not None
+    return found.frames, float(found.rate)
+
+
 @dataclass
 class World:
     """How this Resolve behaves.
@@ -45,7 +54,7 @@ class World:
     refuse: set[str] = field(default_factory=set)
     hide: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
-    probe: Callable[[str], tuple[int, float]] = field(default=lambda path: _real_probe(path))
+    probe: Callable[[str], tuple[int, float]] = _real_probe
 
     @property
     def studio(self) -> bool:
@@ -81,7 +90,9 @@ class Markers(_Owned):
         super().__init__(world)
         self.markers: dict[float, dict[str, Any]] = {}
 
-    def AddMarker(self, frame: float, color: str, name: str, note: str, duration: float, data: str | None = None) -> bool:
+    def AddMarker(  # noqa: PLR0917 - as it is described
+        self, frame: float, color: str, name: str, note: str, duration: float, data: str | None = None
+    ) -> bool:
         if self.world.refuses(f"{self.stub}.AddMarker") or float(frame) in self.markers:
             return False
         self.markers[float(frame)] = {"color": color, "duration": float(duration), "note": note, "name": name, "customData": data or ""}
@@ -517,12 +528,3 @@ def stage(rate: str = "24", world: World | None = None, *, name: str = "Cut") ->
     project.current = timeline
     resolve.manager.project = project
     return Stage(chosen, Proxy(resolve), project, timeline)
-
-
-def _real_probe(path: str) -> tuple[int, float]:
-    """What is really in the file."""
-    from retake.media.probe import probe
-
-    found = probe(Path(path))
-    assert found.complete and found.rate is not None
-    return found.frames, float(found.rate)

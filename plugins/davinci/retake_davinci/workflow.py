@@ -35,7 +35,7 @@ class Orders(Protocol):
     @property
     def status(self) -> Status: ...
 
-    def render(self, order: Order) -> None: ...
+    def render(self, order: Order, *, again: bool = False) -> None: ...
 
     def cancel(self, order_id: str) -> None: ...
 
@@ -102,12 +102,10 @@ class Batch:
                     continue
                 self.running.append(Running(task, task.order_id(self.editor)))
         priority = "interactive" if len(self.running) == 1 else "batch"
-        folder = self._folder
         for one in self.running:
             label = f"{one.task.request['speaker']}: {' '.join(one.task.line.text.split())}"[:120]
-            self._session.render(
-                Order(id=one.order_id, key=one.task.line.id, request=one.task.request, folder=folder, priority=priority, label=label)
-            )
+            order = Order(id=one.order_id, key=one.task.line.id, request=one.task.request, folder=self._folder, priority=priority, label=label)
+            self._session.render(order, again=True)  # whoever starts the script again wants what failed to be tried again
         if not self.running:
             self._finish()
 
