@@ -57,6 +57,20 @@ def test_lists_in_pages(client: TestClient, context: Context) -> None:
         assert client.get("/v1/takes", params=bad).status_code == 422
 
 
+def test_finds_the_takes_of_a_line_and_of_words(client: TestClient, context: Context) -> None:
+    for number, (speaker, text) in enumerate([("anna", "Hello."), ("ben", "Hello."), ("anna", "Ünïcode & more?")], 1):
+        make_take(context.home, number, speaker=speaker, text=text, clip=b"x")
+
+    def found(**wanted: str) -> list[int]:
+        return [int(take["id"], 16) for take in client.get("/v1/takes", params=wanted).json()["takes"]]
+
+    assert found(text="Hello.") == [2, 1] and found(text="Hello.", speaker="anna") == [1]
+    assert found(text="Ünïcode & more?") == [3] and found(text="Hello") == []
+    assert found(line="line1") == [3, 2, 1] and found(line="line1", speaker="ben", text="Hello.") == [2] and found(line="line2") == []
+    for bad in ({"line": "x" * 65}, {"text": "x" * 10_001}, {"text": "\0"}):
+        assert client.get("/v1/takes", params=bad).status_code == 422
+
+
 def test_a_list_follows_what_happens_on_the_disk(client: TestClient, context: Context) -> None:
     make_take(context.home, 1, clip=b"x")
     make_take(context.home, 2, clip=b"x")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from retake.api.context import Context, InContext
 from retake.api.errors import documented
-from retake.api.models import SPEAKER
+from retake.api.models import PLAIN, SPEAKER
 from retake.api.paths import open_regular
 from retake.api.ranges import OpenFile
 from retake.api.shared import artefacts_of
@@ -99,14 +99,21 @@ class TakePage(BaseModel):
 
 
 @router.get("", responses=documented(), response_model=TakePage)
-def list_takes(
+def list_takes(  # noqa: PLR0917 - a call's parameters
     context: InContext,
     speaker: Annotated[str | None, Query(pattern=SPEAKER, description="only takes of this speaker")] = None,
+    line: Annotated[str | None, Query(max_length=64, pattern=PLAIN, description="only takes that were asked for with this `line_id`")] = None,
+    text: Annotated[str | None, Query(max_length=10_000, pattern=PLAIN, description="only takes of exactly these words")] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}-[0-9a-f]{16}$", description="`next` of the page before")] = None,
 ) -> TakePage:
-    """Takes of this machine that match, newest first."""
-    found = sorted((stored for stored in _stored(context.home) if speaker in {None, stored.take.request.speaker}), key=_place, reverse=True)
+    """Takes of this machine that match all filters, newest first.
+
+    The same words asked for by two lines are one take, which bears the id of the line that asked first: look for `text` to find all takes of a line."""
+    wanted = {"speaker": speaker, "line_id": line, "text": text}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    found = [stored for stored in _stored(context.home) if all(getattr(stored.take.request, name) == value for name, value in wanted.items())]
+    found.sort(key=_place, reverse=True)
     total = len(found)
     if cursor is not None:
         moment, _, identifier = cursor.partition("-")
