@@ -1,10 +1,11 @@
-"""A way to the daemon on which connections break after a given number of bytes, as networks and sleeping laptops have it."""
+"""A way to the daemon on which connections break after a given number of bytes, or are slow, as networks and sleeping laptops have it."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,13 +14,26 @@ PIECE = 16 * 1024
 
 @dataclass
 class Proxy:
-    """Forwards to `target`. `breaks` holds, for one connection after the other, after how many bytes up and down it breaks (None: never)."""
+    """Forwards to `target`. `breaks` holds, for one connection after the other, after how many bytes up and down it breaks (None: never).
+
+    rate: bytes a second that each connection brings down, while it is not 0. `carried`: bytes that came down so far.
+    """
 
     port: int
     target: int
     breaks: list[tuple[int | None, int | None]] = field(default_factory=list)
     connections: int = 0
     refuse: bool = False
+    rate: float = 0.0
+    carried: int = 0
+    open: set[socket.socket] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """Break all connections, and refuse new ones until `refuse` is False again."""
+        self.refuse = True
+        for end in list(self.open):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
@@ -40,7 +54,7 @@ def breaking_proxy(target: int, *breaks: tuple[int | None, int | None]) -> Itera
                 near.close()
                 continue
             up, down = proxy.breaks.pop(0) if proxy.breaks else (None, None)
-            threading.Thread(target=_carry, args=(near, proxy.target, up, down), daemon=True).start()
+            threading.Thread(target=_carry, args=(near, proxy, up, down), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -52,22 +66,24 @@ def breaking_proxy(target: int, *breaks: tuple[int | None, int | None]) -> Itera
         listener.close()
 
 
-def _carry(near: socket.socket, target: int, up: int | None, down: int | None) -> None:
+def _carry(near: socket.socket, proxy: Proxy, up: int | None, down: int | None) -> None:
     try:
-        far = socket.create_connection(("127.0.0.1", target), timeout=5)
+        far = socket.create_connection(("127.0.0.1", proxy.target), timeout=5)
     except OSError:
         near.close()
         return
     far.settimeout(None)
+    proxy.open |= {near, far}
     one = threading.Thread(target=_pump, args=(near, far, up), daemon=True)
     one.start()
-    _pump(far, near, down)
+    _pump(far, near, down, proxy)
     one.join(10)
+    proxy.open -= {near, far}
     near.close()
     far.close()
 
 
-def _pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+def _pump(source: socket.socket, sink: socket.socket, limit: int | None, proxy: Proxy | None = None) -> None:
     left = limit
     try:
         while left is None or left > 0:
@@ -75,6 +91,10 @@ def _pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None
             if not piece:
                 break
             sink.sendall(piece)
+            if proxy is not None:
+                proxy.carried += len(piece)
+                if proxy.rate:
+                    time.sleep(len(piece) / proxy.rate)
             if left is not None:
                 left -= len(piece)
     except OSError:

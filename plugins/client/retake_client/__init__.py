@@ -1,4 +1,7 @@
-"""HTTP client for the Retake daemon that needs nothing but Python itself; shared by the command line and the editors' plugins.
+"""HTTP client for the Retake daemon that needs nothing but Python itself (3.9 or newer); shared by the command line and the editors' plugins.
+
+Programs that must never wait use a session (`retake_client.session`); what they show comes from `states` and `doctor`, what is script text is said by
+`convention`. Scripts call the daemon themselves:
 
 client = Client.local(name="my plugin")
 job = client.submit({"kind": "line", "request": {"speaker": "anna", "text": "We ship on Friday."}})
@@ -13,6 +16,7 @@ from .errors import (
     ClientError,
     Conflict,
     Damaged,
+    LocalFault,
     NoDaemon,
     NotFound,
     Refused,
@@ -36,6 +40,7 @@ __all__ = [
     "Connection",
     "Damaged",
     "Event",
+    "LocalFault",
     "NoDaemon",
     "NotFound",
     "Refused",

@@ -133,6 +133,19 @@ def is_held(lock: Path) -> bool:
         os.close(handle)
 
 
+def lives(pid: int) -> bool:
+    """Whether a process has this number; taken to be so where it cannot be found out."""
+    if sys.platform == "win32" or pid <= 0:
+        return True  # asking needs more than Python's own modules
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 if sys.platform == "win32":
 
     def _could_lock(handle: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import starting
 from .client import Client
-from .connection import LOCK_FILE, Connection, default_home, is_held
+from .connection import LOCK_FILE, Connection, default_home, is_held, lives
 from .errors import ClientError, Unreachable
 from .events import Event
 from .orders import SessionSettings, Status
@@ -23,6 +23,7 @@ from .states import ConnectionState, state_of
 # How long a daemon that has not answered yet is taken to be starting.
 PATIENCE = 60.0
 LOOK_SECONDS = 5.0  # between two looks at a daemon that answers
+_POOR_SECONDS = 2.0  # and at one that nothing renders for
 _GATHER_SECONDS = 0.2  # many events, one look
 ANSWER_SECONDS = 10.0
 _PAUSES = {ConnectionState.STARTING: 0.2, ConnectionState.ABSENT: 0.5, ConnectionState.UNREACHABLE: 1.0}
@@ -180,7 +181,7 @@ class Link:
         self._check(client)
         if first:
             self._fetch_speakers(client)
-        self._pool.soon(self._beat, client, False, after=LOOK_SECONDS if self._status.state is ConnectionState.READY else 1.0)
+        self._pool.soon(self._beat, client, False, after=LOOK_SECONDS if self._status.state is ConnectionState.READY else _POOR_SECONDS)
 
     def _check(self, client: Client) -> None:
         state = ConnectionState.READY
@@ -274,10 +275,12 @@ class Link:
         return ConnectionState.STARTING, error
 
     def _is_the_one_that_answered(self) -> bool:
+        """Whether the file is about a daemon that we have spoken to and that may still be there; one that was killed leaves its file behind."""
         try:
-            return self._answered is not None and Connection.find(self._home) == self._answered
+            found = Connection.find(self._home)
         except ClientError:
             return False
+        return found == self._answered and lives(found.pid)
 
     def _start_if_wanted(self, now: float) -> None:
         if not self._settings.may_start or (self._answered is not None and not self._wanted()):

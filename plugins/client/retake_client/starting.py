@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from .connection import HOME_VARIABLE, LOCK_FILE, default_home, is_held
+from .connection import HOME_VARIABLE, LOCK_FILE, default_home, is_held, lives
 from .errors import ClientError, local_fault
 from .locking import hold
 
@@ -82,6 +82,11 @@ def launch(home: str | os.PathLike[str] | None = None, command: Sequence[str] | 
         raise local_fault(error, folder) from error
 
 
+def environment_for(home: Path) -> dict[str, str]:
+    """The environment for a command of Retake: this program's, without what is meant for its own Python."""
+    return {**{name: value for name, value in os.environ.items() if name not in _NOT_FOR_OTHERS}, HOME_VARIABLE: str(home)}
+
+
 def last_words(home: str | os.PathLike[str] | None = None) -> str:
     """The last line of what the last start printed, for a message; empty if there is none."""
     path = (default_home() if home is None else Path(home)) / "logs" / LOG
@@ -97,10 +102,7 @@ def last_words(home: str | os.PathLike[str] | None = None) -> str:
 def _spawn(command: Sequence[str], home: Path) -> subprocess.Popen[bytes]:
     log = home / "logs" / LOG
     mode = "wb" if log.exists() and log.stat().st_size > _LONGEST_LOG else "ab"
-    environment: Mapping[str, str] = {
-        **{name: value for name, value in os.environ.items() if name not in _NOT_FOR_OTHERS},
-        HOME_VARIABLE: str(home),
-    }
+    environment = environment_for(home)
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -132,22 +134,7 @@ def _begun_just_now(record: IO[bytes]) -> bool:
         pid, age = int(content["pid"]), time.time() - float(content["at"])
     except (ValueError, KeyError, TypeError):
         return False
-    return 0 <= age < PATIENCE and _lives(pid)
-
-
-def _lives(pid: int) -> bool:
-    if sys.platform == "win32":
-        return True  # asking needs more than Python's own modules; after PATIENCE it is taken to be gone
-    with contextlib.suppress(ChildProcessError, OSError):  # one of our own that has ended stays until somebody asks
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return 0 <= age < PATIENCE and lives(pid)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 _LARGEST_ANSWER = 64 * 1024 * 1024
 PIECE = 1 << 20
+READ = 1 << 18  # bytes taken from an answer at once
 
 
 class Transport:
@@ -177,9 +178,10 @@ class Transport:
                 "Try again; 'retake status' looks at it.",
                 code="timed_out",
             )
-        reason = getattr(error, "strerror", None) or type(error).__name__
         return Unreachable(
-            f"The daemon at {self.connection.address} does not answer ({reason}).", "Check with 'retake status' that it runs.", code="unreachable"
+            f"The daemon at {self.connection.address} does not answer ({_reason(error)}).",
+            "Check with 'retake status' that it runs.",
+            code="unreachable",
         )
 
 
@@ -192,19 +194,25 @@ class Answer:
         self._response = response
         self._seconds = seconds
         self.status = response.status
+        # Counted here: not every Python's read1 does, and asks for more where all has arrived.
+        self._left: int | None = None if response.chunked else response.length
 
     def header(self, name: str) -> str:
         return self._response.getheader(name) or ""
 
-    def read(self, size: int = PIECE) -> bytes:
-        """Up to `size` bytes, b"" at the end. Raises Unreachable when the connection breaks before the end."""
+    def read(self, size: int = READ) -> bytes:
+        """Up to `size` bytes as soon as some are there, b"" at the end. Raises Unreachable when the connection breaks before the end."""
+        wanted = size if self._left is None else min(size, self._left)
+        if not wanted:
+            return b""
         try:
-            data = self._response.read(size)
-        except (OSError, http.client.HTTPException) as error:
+            data = self._response.read1(wanted)
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: closed by another thread
             raise self._transport._explained(error, self._seconds) from error
-        missing = self._response.length
-        if not data and size and missing:
-            raise Unreachable("The connection broke before everything had arrived.", "Try again.", code="unreachable")
+        if self._left is not None:
+            self._left -= len(data)
+            if not data:
+                raise Unreachable("The connection broke before everything had arrived.", "Try again.", code="unreachable")
         return data
 
     def read_line(self) -> bytes:
@@ -242,6 +250,15 @@ class Answer:
 
     def __exit__(self, *unused: object) -> None:
         self.close()
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer, in a few words."""
+    if isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionResetError)):
+        return "the connection was closed"
+    if isinstance(error, http.client.HTTPException):
+        return "what is there is no daemon"
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def as_json(data: bytes) -> Any:
