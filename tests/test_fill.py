@@ -51,7 +51,7 @@ def timeline(path: Path, clips: Sequence[dict[str, Any]], *, frames: int = 50, r
 
 
 def asked(home: Path, path: Path, *, speaker: str | None = None, seed: int = 0, roots: Sequence[Path] = ()) -> list[TakeRequest]:
-    return [found.request for found in fill.placeholders(path, speaker=speaker, seed=seed, home=home, roots=roots)]
+    return [found.request for found in fill.plan(path, fill.Options(speaker=speaker, seed=seed), home=home, roots=roots).lines]
 
 
 def refused(home: Path, path: Path, speaker: str | None = None) -> RetakeError:
@@ -140,9 +140,10 @@ def test_a_recording_lies_beside_the_timeline_or_in_a_root(home: Path, tmp_path:
 def test_the_filled_timeline_shows_the_takes(home: Path, tmp_path: Path) -> None:
     path = timeline(tmp_path / "e.otio", [{"text": "Hello.", "speaker": "anna"}, {}, {"text": "Bye.", "speaker": "anna"}])
     before = path.read_bytes()
-    found = fill.placeholders(path, speaker=None, seed=0, home=home)
+    planned = fill.plan(path, fill.Options(), home=home)
+    found = planned.lines
     made = {placeholder.key: take_of(placeholder.request, home, identifier=f"{n:016x}") for n, placeholder in enumerate(found)}
-    output = fill.fill(path, made, tmp_path / "filled.otio")
+    output = fill.fill(path, planned, made, tmp_path / "filled.otio").path
     assert path.read_bytes() == before
     filled = read_timeline(output)
     assert filled.duration() == read_timeline(path).duration()
@@ -154,24 +155,26 @@ def test_the_filled_timeline_shows_the_takes(home: Path, tmp_path: Path) -> None
     assert parameters is not None
     assert TakeRequest(**parameters, line_id=found[0].request.line_id) == found[0].request
     # What was filled asks for the same lines again.
-    again = fill.placeholders(output, speaker=None, seed=0, home=home)
+    again = fill.plan(output, fill.Options(), home=home).lines
     assert [(one.key, one.request) for one in again] == [(one.key, one.request) for one in found]
 
 
 def test_some_placeholders_may_stay(home: Path, tmp_path: Path) -> None:
     path = timeline(tmp_path / "e.otio", [{"text": "Hello.", "speaker": "anna"}, {"text": "Bye.", "speaker": "anna"}])
-    first, _ = fill.placeholders(path, speaker=None, seed=0, home=home)
-    filled = read_timeline(fill.fill(path, {first.key: take_of(first.request, home)}, tmp_path / "filled.otio"))
+    planned = fill.plan(path, fill.Options(), home=home)
+    first, _ = planned.lines
+    filled = read_timeline(fill.fill(path, planned, {first.key: take_of(first.request, home)}, tmp_path / "filled.otio").path)
     assert [isinstance(clip.media_reference, otio.schema.ExternalReference) for clip in filled.find_clips()] == [True, False]
-    with pytest.raises(ValueError, match="no placeholders 77"):
-        fill.fill(path, {"77": take_of(first.request, home)}, tmp_path / "filled.otio")
+    with pytest.raises(ValueError, match="no lines 77"):
+        fill.fill(path, planned, {"77": take_of(first.request, home)}, tmp_path / "filled.otio")
 
 
 def test_a_timeline_that_changed_meanwhile_is_not_filled(home: Path, tmp_path: Path) -> None:
     path = timeline(tmp_path / "e.otio", [{"text": "Hello.", "speaker": "anna"}])
-    (found,) = fill.placeholders(path, speaker=None, seed=0, home=home)
+    planned = fill.plan(path, fill.Options(), home=home)
+    (found,) = planned.lines
     with pytest.raises(RetakeError) as caught:
-        fill.fill(path, {found.key: take_of(found.request, home, frames=49)}, tmp_path / "filled.otio")
+        fill.fill(path, planned, {found.key: take_of(found.request, home, frames=49)}, tmp_path / "filled.otio")
     assert caught.value.code == "take_does_not_match"
     assert not (tmp_path / "filled.otio").exists()
 
@@ -189,17 +192,18 @@ def test_lines_are_rendered_and_put_into_their_places(copy_of_presenter_home: Pa
     home = copy_of_presenter_home
     clips = [{"text": "Good morning, everybody.", "width": 160, "height": 160}]
     path = timeline(tmp_path / "e.otio", clips, frames=60, rate=29.97)
-    (found,) = fill.placeholders(path, speaker="presenter", seed=0, home=home)
+    planned = fill.plan(path, fill.Options(speaker="presenter"), home=home)
+    (found,) = planned.lines
     assert pipeline.prepare_line(found.request, home=home, progress=Progress())
     take = pipeline.render(found.request, home=home, output=None, progress=Progress())
     assert (take.frames, take.rate) == (60, "30000/1001")
     assert takes.find(home, pipeline.take_key(found.request, home=home)) is not None
-    output = fill.fill(path, {found.key: take}, tmp_path / "filled.otio")
+    output = fill.fill(path, planned, {found.key: take}, tmp_path / "filled.otio").path
     (filled,) = read_timeline(output).find_clips()
     info = probe(filled.media_reference.target_url, need_video=True)
     assert info.frames == filled.source_range.duration.value == 60
     # The timeline of a take asks for a line without a length: it stays that take, also where it has been filled already.
     natural = pipeline.render(found.request.model_copy(update={"fit": None}), home=home, output=None, progress=Progress())
-    (again,) = fill.placeholders(Path(natural.files.timeline), speaker=None, seed=0, home=home)
+    (again,) = fill.plan(Path(natural.files.timeline), fill.Options(), home=home).lines
     assert again.request.fit is None
     assert pipeline.render(again.request, home=home, output=None, progress=Progress()).cached

@@ -43,6 +43,8 @@ def _line_id() -> str:
 # The bounds come first: behind the conversion they would not be part of the schema.
 Side = Annotated[int, Field(ge=64, le=7680), BeforeValidator(whole)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)]
+# What stands in a timeline may be any line of visible characters.
+LineId = Annotated[str, Field(min_length=1, max_length=64, pattern=ONE_LINE)]
 Handles = Annotated[int, Field(ge=0, le=MOST_HANDLES), BeforeValidator(whole)]
 
 InputPath = Annotated[
@@ -121,6 +123,10 @@ class TimelineSpecIn(TimelineSpec):
     speaker: SpeakerName | None = Field(default=None, description="for placeholders that name none")
     output: OutputPath | None = Field(default=None, description="path of the filled .otio; None: the job's own folder of results")
     seed: Seed = 0
+    handles: Handles | None = Field(default=None, description="frames; null: as many as dissolves need, and half a second with conform keep")
+    refill: list[LineId] = Field(
+        default_factory=list, max_length=10_000, description="ids of the only lines to be filled; empty: all but locked ones"
+    )
 
 
 SpecIn = Annotated[EnrolSpecIn | LineSpecIn | ScriptSpecIn | TimelineSpecIn, Field(discriminator="kind")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -19,13 +19,14 @@ from retake.api import jobs as job_routes
 from retake.api import upload_store
 from retake.api.context import Context, InContext
 from retake.api.errors import Problem, documented
-from retake.api.models import JOB_ID, SPEAKER, ClientName, JobRequest, Label, PriorityName, TimelineSpecIn, Webhook
+from retake.api.models import JOB_ID, SPEAKER, ClientName, JobRequest, Label, LineId, PriorityName, TimelineSpecIn, Webhook
 from retake.api.paths import UPLOAD, open_regular
 from retake.api.ranges import OpenFile
 from retake.api.shared import artefacts_of
 from retake.api.sniff import DEEPEST_JSON, LONGEST_TIMELINE, check_timeline, deeper_than
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.job import Job, JobState
+from retake.domain.take import MOST_HANDLES
 from retake.jobs import records
 
 router = APIRouter(prefix="/timelines", tags=["timelines"])
@@ -49,6 +50,13 @@ class FillOptions(BaseModel):
 
     speaker: str | None = Field(default=None, pattern=SPEAKER, description="for placeholders that name none")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    conform: Literal["fit", "keep", "ripple"] = Field(default="fit", description="how a line and its slot get along, where the line does not say it")
+    handles: int | None = Field(
+        default=None, ge=0, le=MOST_HANDLES, description="frames; without it as many as dissolves need, or half a second to keep"
+    )
+    markers: bool = Field(default=True, description="markers with script text are lines as well")
+    refill: list[LineId] = Field(default_factory=list, max_length=1000, description="ids of the only lines to be filled")
+    again: bool = Field(default=False, description="one more reading of each line, with a new seed")
     priority: PriorityName = "interactive"
     webhook: Webhook | None = None
 
@@ -147,7 +155,8 @@ def _asked(context: Context, data: bytes, options: FillOptions) -> JobRequest:
         )
     check_timeline(data)
     upload = upload_store.keep(context.home, "timeline.otio", data, most_bytes=context.settings.limits.upload_bytes)
-    spec = TimelineSpecIn(timeline=f"{UPLOAD}{upload.id}", speaker=options.speaker, seed=options.seed)
+    asked = options.model_dump(exclude={"priority", "webhook"})
+    spec = TimelineSpecIn(timeline=f"{UPLOAD}{upload.id}", **asked)
     return JobRequest(spec=spec, priority=options.priority, label="Fill a timeline", webhook=options.webhook)
 
 

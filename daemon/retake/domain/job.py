@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from .errors import ErrorKind, RetakeError
-from .take import TakeRequest
+from .take import MOST_HANDLES, TakeRequest
 
 
 class JobState(StrEnum):
@@ -115,6 +115,11 @@ class TimelineSpec(_Spec):
     speaker: str | None = None  # for placeholders that name none
     output: str | None = None  # path of the filled .otio; None: the job's own folder of results
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    conform: Literal["fit", "keep", "ripple"] = "fit"  # how a line and its slot get along, where the line does not say it
+    handles: int | None = Field(default=None, ge=0, le=MOST_HANDLES)  # frames; None: as many as dissolves need, and half a second with "keep"
+    markers: bool = True  # markers with script text are lines as well
+    refill: list[str] = Field(default_factory=list, max_length=10_000)  # ids of the only lines to be filled; empty: all that are not locked
+    again: bool = False  # with a seed that none of the line's takes has: one more reading
 
 
 JobSpec = Annotated[EnrolSpec | LineSpec | ScriptSpec | TimelineSpec, Field(discriminator="kind")]

@@ -205,10 +205,22 @@ def _submit(database: Database, connection: sa.Connection, submission: Submissio
     return job, True
 
 
+# What requests could not say at first, as it is by default: what was sent before that is still the same.
+_LATER: dict[str, tuple[Any, ...]] = {
+    "pace": ("fit",),
+    "handles": (0, None),
+    "conform": ("fit",),
+    "markers": (True,),
+    "refill": ([],),
+    "again": (False,),
+}
+
+
 def _without_ids(content: Any) -> Any:
     """The request without the line ids that are made up where none are given, so that sending the same again is the same."""
     if isinstance(content, dict):
-        return {name: _without_ids(value) for name, value in content.items() if name != "line_id"}
+        asked = {name: value for name, value in content.items() if name != "line_id" and value not in _LATER.get(name, ())}
+        return {name: _without_ids(value) for name, value in asked.items()}
     return [_without_ids(value) for value in content] if isinstance(content, list) else content
 
 

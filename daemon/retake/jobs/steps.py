@@ -6,8 +6,9 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
@@ -16,6 +17,9 @@ from retake.domain.job import EnrolSpec, Job, JobError, JobResult, LineSpec, Scr
 from retake.domain.take import Take, TakeRequest
 from retake.jobs.artefacts import Artefacts
 from retake.jobs.reporter import Reporter
+
+if TYPE_CHECKING:
+    from retake.fill import Wanted
 
 # Runs a function once for each job and name, and from then on answers with what it returned (JSON).
 Step = Callable[[str, Callable[[], JsonValue]], JsonValue]
@@ -180,34 +184,47 @@ def _timeline(work: Work, spec: TimelineSpec) -> JobResult:
         fill.check_output(output)
     if spec.speaker is not None:
         work.artefacts.ensure_speaker(spec.speaker)
-    found = fill.placeholders(source, speaker=spec.speaker, seed=spec.seed, home=work.home, roots=work.roots)
-    work.reporter.expect(len(found))
-    steps = len(found) + 1
+    options = fill.Options(spec.speaker, spec.seed, spec.conform, spec.handles, spec.markers, tuple(spec.refill), spec.again)
+    planned = fill.plan(source, options, home=work.home, roots=work.roots)
+    work.reporter.expect(len(planned.lines))
+    steps = len(planned.lines) + 1
     takes: dict[str, Take] = {}
-    for number, placeholder in enumerate(found, 1):
-        with _of_clip(placeholder.label):
-            work.artefacts.ensure_speaker(placeholder.request.speaker)
-            takes[placeholder.key] = _rendered(work, f"clip {number}", (number, steps), placeholder.request, None)
+    for number, wanted in enumerate(planned.lines, 1):
+        with _of_clip(wanted.label):
+            work.artefacts.ensure_speaker(wanted.request.speaker)
+            takes[wanted.key] = _rendered(work, f"clip {number}", (number, steps), partial(_with_room, work, wanted), None)
 
     def filled() -> JsonValue:
         if spec.output is None:
             own.mkdir(parents=True, exist_ok=True)
         for take in takes.values():
             store.load(work.home, take.id)
-        return str(fill.fill(source, takes, output))
+        done = fill.fill(source, planned, takes, output, options=options)
+        return {"timeline": str(done.path), "notes": [*done.notes]}
 
-    timeline = work.step("fill", (steps, steps), filled)
+    answer = work.step("fill", (steps, steps), filled)
+    if isinstance(answer, str):  # by a version of Retake that said nothing of notes
+        answer = {"timeline": answer, "notes": []}
+    timeline, notes = answer["timeline"], answer["notes"]
     if spec.output is None:
         work.artefacts.push_results(work.job.id)
-    return JobResult(takes=[take.id for take in takes.values()], timeline=timeline, files=[timeline])
+    return JobResult(takes=[take.id for take in takes.values()], timeline=timeline, files=[timeline], notes=notes)
 
 
-def _rendered(work: Work, name: str, place: Place, request: TakeRequest, output: Path | None) -> Take:
-    """The take of one line, as a step."""
+def _with_room(work: Work, wanted: Wanted) -> TakeRequest:
+    from retake import fill
+
+    work.reporter.progress.stage("Speaking")
+    return fill.with_room(wanted, home=work.home, progress=work.reporter.progress)
+
+
+def _rendered(work: Work, name: str, place: Place, asked: TakeRequest | Callable[[], TakeRequest], output: Path | None) -> Take:
+    """The take of one line, as a step. What is asked for may only be found out in it."""
     from retake import pipeline
     from retake.takes import store
 
     def render() -> JsonValue:
+        request = asked if isinstance(asked, TakeRequest) else asked()
         if work.artefacts.shared:
             with contextlib.suppress(RetakeError):  # another machine may have made it; if not, or if it cannot be had, it is made here
                 work.artefacts.ensure_take(store.take_id(pipeline.take_key(request, home=work.home)))
@@ -220,13 +237,13 @@ def _rendered(work: Work, name: str, place: Place, request: TakeRequest, output:
 
 @contextlib.contextmanager
 def _of_clip(label: str) -> Iterator[None]:
-    """Errors about one placeholder of a timeline say which."""
+    """Errors about one line of a timeline say which."""
     try:
         yield
     except RetakeError as error:
         if error.kind is ErrorKind.CANCELLED:
             raise
-        raise RetakeError(f"The clip '{label}': {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
+        raise RetakeError(f"{label}: {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
 
 
 def _notes(take: Take) -> list[str]:
