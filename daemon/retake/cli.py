@@ -15,8 +15,10 @@ from typer.main import get_command
 
 from retake import __version__, cli_output
 from retake.cli_doctor import add_doctor
+from retake.cli_fill import add_fill
 from retake.cli_install import add_install
 from retake.cli_make import add_makers
+from retake.cli_markers import add_markers
 from retake.cli_prune import add_prune
 from retake.cli_serve import add_serve
 from retake.cli_speakers import add_speakers
@@ -37,6 +39,8 @@ app = typer.Typer(
 add_makers(app)
 add_speakers(app)
 add_takes(app)
+add_fill(app)
+add_markers(app)
 add_doctor(app)
 add_serve(app)
 add_watch(app)
