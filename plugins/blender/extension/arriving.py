@@ -96,8 +96,11 @@ class Arrivals:
             takes.remember(scene.retake.unplaced, facts)
             return [Notice("ERROR", label, f"{error.cause} {error.remedy} It is kept in the list of unplaced takes.")]
         said = [Notice("WARNING", label, sentence) for sentence in placed.said]
-        if conform == "KEEP" and facts.measured.get("overrun_frames"):
-            said.append(Notice("WARNING", label, f"The words go on {facts.measured['overrun_frames']} frames behind the end of the clip."))
+        overhang = float(facts.measured.get("overhang_seconds") or 0.0)
+        if overhang:
+            said.append(
+                Notice("WARNING", label, f"The words end {overhang:.2f} s behind the end of the clip, in the handle: pull its end out to hear them.")
+            )
         if line.strip and length and line.frames not in {None, length} and conform != "RIPPLE":
             said.append(Notice("WARNING", label, f"Its place has {line.frames} frames now; the take was made for {length}."))
         return said or [Notice("INFO", label, "On the timeline.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,11 @@ from typing import Any
 from .rates import rate_text, seconds_of
 
 CONFORMS = ("FIT", "KEEP", "RIPPLE")
+MOST_HANDLES = 250  # frames; the daemon refuses more
+# Words that keep their pace end in the handle where they are longer than the slot, so the handle must be long enough: slow readers say ten letters a
+# second, pauses included. Where even that is too little, the daemon says how many frames are needed.
+SLOWEST_LETTERS = 10.0
+LEAST_HANDLE_SECONDS = Fraction(1, 2)
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,19 @@ def request_of(wanted: Wanted) -> dict[str, Any]:
         out["fit"] = seconds_of(wanted.frames, wanted.rate)
         if wanted.conform == "KEEP":
             out["pace"] = "natural"
-    if wanted.handles:
-        out["handles"] = wanted.handles
+    handles = handles_of(wanted)
+    if handles:
+        out["handles"] = handles
     return out
+
+
+def handles_of(wanted: Wanted) -> int:
+    """Frames before and behind the slot: as many as are wanted, and for words that keep their pace enough for their end."""
+    if wanted.frames is None or wanted.conform != "KEEP":
+        return min(wanted.handles, MOST_HANDLES)
+    words = Fraction(len(wanted.text)) / Fraction(SLOWEST_LETTERS) * wanted.rate
+    needed = max(LEAST_HANDLE_SECONDS * wanted.rate, words - wanted.frames)
+    return min(max(wanted.handles, math.ceil(needed)), MOST_HANDLES)
 
 
 def next_seed(used: Iterable[int]) -> int:
