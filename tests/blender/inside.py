@@ -20,13 +20,15 @@ def run(script: Path, arguments: dict, result: Path) -> None:
         import bpy
 
         answer["blender"] = list(bpy.app.version)
+        if (Path(os.environ["BLENDER_USER_RESOURCES"]) / "config" / "userpref.blend").exists():
+            bpy.ops.wm.read_userpref()  # as a module, Blender begins with factory settings
         sys.path.insert(0, str(script.parent))
         spec = importlib.util.spec_from_file_location(script.stem, script)
         module = importlib.util.module_from_spec(spec)
         sys.modules[script.stem] = module
         spec.loader.exec_module(module)
         answer["value"] = module.main(arguments)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the test is told
         answer["error"] = traceback.format_exc()
     part = result.with_suffix(".part")
     try:

@@ -271,10 +271,8 @@ def _report_address(settings: Any, name: str) -> str:
 
     from retake_client import Client, Connection
 
-    if settings.address:
-        client = Client(Connection(settings.address, settings.token), name="blender")
-    else:
-        client = Client.local(settings.home, name="blender")
+    elsewhere = Connection(settings.address, settings.token) if settings.address else None
+    client = Client.local(settings.home, name="blender") if elsewhere is None else Client(elsewhere, name="blender")
     return client.ticket(f"/v1/speakers/{quote(name, safe='')}/report")
 
 

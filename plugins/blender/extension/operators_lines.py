@@ -6,6 +6,7 @@ No postponed annotations in this file: Blender reads them when classes are regis
 from typing import Any
 
 import bpy
+
 from retake_client.convention import new_line_id, parse_line
 
 from . import adding, compat, engine, lines, view
@@ -20,7 +21,7 @@ def _draft(scene: bpy.types.Scene) -> tuple[str, str]:
 
 
 class RETAKE_OT_generate_at_playhead(bpy.types.Operator):
-    """Say the script at the playhead: a marker keeps the words, and the take lasts as long as they need. With an empty script, generate the line that the playhead is in"""
+    """Say the script at the playhead: a marker keeps the words. With an empty script, generate the line that the playhead is in"""
 
     bl_idname = "retake.generate_at_playhead"
     bl_label = "Generate at Playhead"

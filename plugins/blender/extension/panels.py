@@ -14,9 +14,9 @@ from .window import of_window
 
 MOST_BARS = 8  # progress lines that are shown; the rest are counted
 MOST_MESSAGES = 3
+CLOSED = {"DEFAULT_CLOSED"}
 NOTICE_ICONS = {"INFO": "INFO", "WARNING": "ERROR", "ERROR": "CANCEL"}
 CONNECTION_ICONS = {"READY": "CHECKMARK", "STARTING": "TIME", "ABSENT": "UNLINKED", "NO_WORKER": "ERROR"}
-HELD_BY_STATE = {"ABSENT", "UNREACHABLE", "REFUSED", "MISMATCH", "UNSAFE"}
 
 
 class _Panel:
@@ -163,7 +163,7 @@ class RETAKE_PT_settings(_Panel, bpy.types.Panel):
     bl_idname = "RETAKE_PT_settings"
     bl_label = "Takes of This Scene"
     bl_parent_id = "RETAKE_PT_script"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = CLOSED
 
     def draw(self, context: Any) -> None:
         own = compat.edited_scene(context).retake
@@ -315,7 +315,7 @@ class RETAKE_PT_files(_Panel, bpy.types.Panel):
     bl_idname = "RETAKE_PT_files"
     bl_label = "Script Files and Report"
     bl_parent_id = "RETAKE_PT_retake"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = CLOSED
 
     def draw(self, context: Any) -> None:
         scene = compat.edited_scene(context)

@@ -45,7 +45,7 @@ class RetakePreferences(bpy.types.AddonPreferences):
     token: bpy.props.StringProperty(name="Token", subtype="PASSWORD", description="Kept in Blender's preferences, never in a .blend", update=_changed)
     path_map: bpy.props.StringProperty(
         name="Path Map",
-        description=r"Folders that this computer and the daemon's name differently: here=there, for example R:\takes=/mnt/takes; several are parted by ';'",
+        description=r"Folders that have other names on the daemon's machine: here=there, for example R:\takes=/mnt/takes; more after a ';'",
         update=_changed,
     )
     may_start: bpy.props.BoolProperty(
@@ -97,7 +97,7 @@ def of_user() -> Any:
 
 def session_settings() -> Any:
     """What `retake_client.session.Session` is begun with."""
-    from retake_client import PathMap
+    from retake_client.paths import PathMap
     from retake_client.session import SessionSettings
 
     own = of_user()
@@ -135,7 +135,8 @@ def token_of(own: Any) -> str:
 
 def path_map_problem(text: str) -> str:
     """What is wrong with a path map, in a few words; empty if nothing is."""
-    from retake_client import ClientError, PathMap
+    from retake_client import ClientError
+    from retake_client.paths import PathMap
 
     if not text.strip():
         return ""
