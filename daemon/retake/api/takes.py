@@ -109,7 +109,7 @@ def list_takes(  # noqa: PLR0917 - a call's parameters
 ) -> TakePage:
     """Takes of this machine that match all filters, newest first.
 
-    The same words asked for by two lines are one take, which bears the id of the line that asked first: look for `text` to find all takes of a line."""
+    The same words for two lines are one take, with the id of the line that asked first: look for `text` to find all takes of a line."""
     wanted = {"speaker": speaker, "line_id": line, "text": text}
     wanted = {name: value for name, value in wanted.items() if value is not None}
     found = [stored for stored in _stored(context.home) if all(getattr(stored.take.request, name) == value for name, value in wanted.items())]
