@@ -207,3 +207,119 @@ def test_lines_are_rendered_and_put_into_their_places(copy_of_presenter_home: Pa
     (again,) = fill.plan(Path(natural.files.timeline), fill.Options(), home=home).lines
     assert again.request.fit is None
     assert pipeline.render(again.request, home=home, output=None, progress=Progress()).cached
+
+
+def marked(path: Path, *, frames: int = 200, duration: int = 50, locked: bool = False, **said: Any) -> Path:
+    """A timeline with a marker at frame 40 and a placeholder at frame 100."""
+    made = otio.schema.Timeline("edit")
+    slate = otio.schema.Clip("slate", source_range=Range(Time(0, 25), Time(50, 25)), metadata={"retake": {"text": "Bye.", "line": "l2", **said}})
+    footage = otio.schema.Clip("a", source_range=Range(Time(0, 25), Time(100, 25)))
+    made.tracks.append(otio.schema.Track("V1", children=[footage, slate, otio.schema.Clip("b", source_range=Range(Time(0, 25), Time(frames, 25)))]))
+    marker = otio.schema.Marker("@anna: Hello there.", marked_range=Range(Time(40, 25), Time(duration, 25)))
+    marker.metadata["retake"] = {"line": "l1", **({"locked": True} if locked else {})}
+    made.tracks.markers.append(marker)
+    write_timeline(path, made)
+    return path
+
+
+def planned(home: Path, path: Path, **options: Any) -> fill.Plan:
+    return fill.plan(path, fill.Options(**{"speaker": "anna", **options}), home=home)
+
+
+def test_markers_are_lines(home: Path, tmp_path: Path) -> None:
+    first, second = planned(home, marked(tmp_path / "e.otio")).lines
+    assert (first.label, first.request.text, first.request.speaker, first.request.fit) == (
+        "Marker '@anna: Hello there.'",
+        "Hello there.",
+        "anna",
+        2.0,
+    )
+    assert (first.request.line_id, second.request.line_id) == ("l1", "l2")
+    assert [one.label for one in planned(home, marked(tmp_path / "e.otio"), markers=False).lines] == ["Clip 'slate'"]
+    (natural, _) = planned(home, marked(tmp_path / "e.otio", duration=0)).lines
+    assert natural.request.fit is None
+
+
+@pytest.mark.parametrize(
+    ("conform", "handles", "asked"),
+    [
+        ("fit", None, (2.0, "fit", 0)),
+        ("fit", 9, (2.0, "fit", 9)),
+        ("keep", None, (2.0, "natural", 13)),
+        ("keep", 30, (2.0, "natural", 30)),
+        ("ripple", None, (None, "fit", 0)),
+    ],
+)
+def test_how_a_line_and_its_slot_get_along(home: Path, tmp_path: Path, conform: str, handles: int | None, asked: tuple[Any, ...]) -> None:
+    for wanted in planned(home, marked(tmp_path / "e.otio"), conform=conform, handles=handles).lines:
+        assert (wanted.request.fit, wanted.request.pace, wanted.request.handles) == asked
+        assert wanted.conform == conform
+
+
+def test_a_line_may_have_its_own_way(home: Path, tmp_path: Path) -> None:
+    first, second = planned(home, marked(tmp_path / "e.otio", conform="ripple"), conform="keep").lines
+    assert (first.conform, second.conform, second.request.fit) == ("keep", "ripple", None)
+    error = refused(home, marked(tmp_path / "e.otio", conform="squeeze"), "anna")
+    assert error.code == "bad_placeholder"
+    assert "fit, keep, ripple" in error.remedy
+
+
+def test_some_lines_only(home: Path, tmp_path: Path) -> None:
+    path = marked(tmp_path / "e.otio", locked=True)
+    everything = planned(home, path)
+    assert [wanted.request.line_id for wanted in everything.lines] == ["l2"]
+    assert everything.notes == ["Marker '@anna: Hello there.': It is locked and stays as it is."]
+    assert [wanted.request.line_id for wanted in planned(home, path, refill=("l2",)).lines] == ["l2"]
+    for name, code in (("l1", "line_locked"), ("l9", "unknown_line")):
+        with pytest.raises(RetakeError) as caught:
+            planned(home, path, refill=(name,))
+        assert caught.value.code == code
+
+
+def test_a_line_again_has_another_seed(home: Path, tmp_path: Path) -> None:
+    path = marked(tmp_path / "e.otio", seed=4)
+    seeds = []
+    for number in range(3):
+        plan = planned(home, path, refill=("l2",), again=True)
+        (wanted,) = plan.lines
+        seeds.append(wanted.request.seed)
+        take = take_of(wanted.request, home, identifier=f"{number:016x}")
+        path = fill.fill(path, plan, {wanted.key: take}, tmp_path / "again.otio").path
+    assert seeds == [4, 5, 6]
+    (slate,) = [clip for clip in read_timeline(path).find_clips() if clip.name == "slate"]
+    assert len(slate.media_references()) == 5  # its own, the line, three takes
+
+
+def test_what_could_not_be_done_is_said(home: Path, tmp_path: Path) -> None:
+    path = marked(tmp_path / "e.otio")
+    plan = planned(home, path, conform="ripple")
+    takes = {wanted.key: take_of(wanted.request, home, frames=70, identifier=f"{n:016x}") for n, wanted in enumerate(plan.lines)}
+    takes[plan.lines[0].key] = takes[plan.lines[0].key].model_copy(update={"measured": {"notes": ["A note."]}})
+    done = fill.fill(path, plan, takes, tmp_path / "filled.otio")
+    assert "Marker '@anna: Hello there.': A note." in done.notes
+    assert any("'a' on track 'V1' lies across" in note for note in done.notes)
+    filled = read_timeline(done.path)
+    assert [track.name for track in filled.tracks] == ["V1", "Retake"]
+    again = planned(home, done.path, conform="ripple")
+    assert [(one.key, one.request.line_id) for one in again.lines] == [("00004", "l1"), ("00002", "l2")]
+    assert fill.fill(done.path, again, dict(zip([one.key for one in again.lines], takes.values(), strict=True)), tmp_path / "f2.otio").notes == [
+        "Marker '@anna: Hello there.': A note."
+    ]
+
+
+def test_longer_handles_that_a_take_has_already_stay(home: Path, tmp_path: Path) -> None:
+    path = marked(tmp_path / "e.otio")
+    plan = planned(home, path, handles=20)
+    takes = {wanted.key: take_of(wanted.request, home, frames=90, identifier=f"{n:016x}") for n, wanted in enumerate(plan.lines)}
+    path = fill.fill(path, plan, takes, tmp_path / "filled.otio").path
+    assert [wanted.request for wanted in planned(home, path).lines] == [wanted.request for wanted in plan.lines]
+
+
+def test_words_that_need_longer_handles_get_them(copy_of_presenter_home: Path, tmp_path: Path) -> None:
+    home = copy_of_presenter_home
+    text = "Good morning, everybody. Let us begin with the first chapter."
+    (wanted,) = fill.plan(timeline(tmp_path / "e.otio", [{"text": text}]), fill.Options(speaker="presenter", conform="keep"), home=home).lines
+    request = fill.with_room(wanted, home=home, progress=Progress())
+    assert request.handles > wanted.request.handles
+    assert request == fill.with_room(wanted, home=home, progress=Progress())
+    assert pipeline.words_need_handles(request, home=home, progress=Progress()) == request.handles

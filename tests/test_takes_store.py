@@ -54,6 +54,14 @@ def test_anything_asked_for_differently_is_another_take(changes: dict[str, objec
     assert store.request_key(request(**changes), PARTS) != store.request_key(request(), PARTS)
 
 
+def test_takes_that_exist_keep_their_keys() -> None:
+    """Keys of takes that were stored before handles and pace could be asked for."""
+    assert store.request_key(request(), PARTS) == "1140e29a7e38dc4c6a7b4075fcf6f115dc10a06517c5fb99508fb51a62f23137"
+    stored = "4cce9caf287464bf571bfd408b3b8a5ffb3a2d71e22aa0fec9ace20a07c13aa1"
+    assert store.request_key(request(fit=2.0, fps="25", pace="fit", handles=0), PARTS) == stored
+    assert len({store.request_key(request(**asked), PARTS) for asked in ({}, {"handles": 12}, {"pace": "natural"}, {"handles": 13})}) == 4
+
+
 def test_what_stands_behind_the_request_counts() -> None:
     assert store.request_key(request(), {**PARTS, "voice": "2"}) != store.request_key(request(), PARTS)
 

@@ -88,7 +88,8 @@ def fill(
         print(f"{wanted.label}: take {take.id}, {take.slot} frames at {take.rate}{about}, {how}")
     cli_output.print_lines(f"note: {note}" for note in done.notes)
     made = sum(not take.cached for take in takes.values())
-    print(f"{len(takes)} lines filled, {made} rendered, in {time.monotonic() - started:.1f} s")
+    lines = "1 line" if len(takes) == 1 else f"{len(takes)} lines"
+    print(f"{lines} filled, {made} rendered, in {time.monotonic() - started:.1f} s")
     print(f"Timeline: {done.path}")
 
 
