@@ -12,7 +12,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from .placeholders import exact_rate
+from .measuring import exact_rate
 from .reading import TimelineError
 from .spans import span
 from .timeline import FORMAT, GENERATOR_KEY, GENERATOR_KIND, METADATA

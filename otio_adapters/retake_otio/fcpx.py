@@ -16,7 +16,7 @@ import opentimelineio as otio
 
 from .carrying import pack, shown_alone, spoken, unpack
 from .fcp import expect_same, file_address
-from .placeholders import exact_rate
+from .measuring import exact_rate
 from .reading import TimelineError
 from .sound import is_take, with_sound, without_sound
 from .spans import RationalTime, local_path, rate_of, relabel, span, to_rate

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import opentimelineio as otio
 
-from .placeholders import exact_rate
+from .measuring import exact_rate
 from .reading import TimelineError
 
 RationalTime = otio.opentime.RationalTime
