@@ -3,6 +3,7 @@
 
     python3 bootstrap.py demo [--text "..."]     a clip of the built-in presenter saying a line
     python3 bootstrap.py test [pytest options]   linters, type checker and tests
+    python3 bootstrap.py test --blender [...]    the same, with Blender 4.5 and 5.0 fetched for the extension's tests (about 2 GB)
     python3 bootstrap.py setup                   only make the environment
     python3 bootstrap.py retake ...              any command of Retake, for example: retake say "..." --speaker presenter
 
@@ -79,7 +80,11 @@ def run_retake(arguments: list[str]) -> int:
 
 def run_test(arguments: list[str]) -> int:
     """Linters, type checker, tests; all of them run, and any failure fails the whole. With arguments only pytest runs, and gets them."""
+    blender = "--blender" in arguments
+    arguments = [argument for argument in arguments if argument != "--blender"]
     set_up(dev=True)
+    if blender:
+        set_up_blender()
     python = str(venv_python())
     steps = {
         "ruff check": [python, "-m", "ruff", "check", "."],
@@ -124,6 +129,13 @@ def set_up(dev: bool = False) -> None:
     pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], "Installing Retake", only_wheels=False)
     (VENV / STAMP).write_text(wanted + "\n", encoding="utf-8")
     print(f"Set up in {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def set_up_blender() -> None:
+    """Make the environments with Blender as a Python module; from then on its absence fails tests instead of skipping them."""
+    if run([sys.executable, str(ROOT / "plugins" / "blender" / "environments.py")]) != 0:
+        raise SetupError("Blender could not be set up, see above.")
+    os.environ["RETAKE_TEST_BLENDER"] = "1"
 
 
 def fingerprint(locks: list[Path]) -> str:

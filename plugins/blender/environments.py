@@ -1,6 +1,6 @@
 """Blender as a Python module, in environments of its own (`.blender/4.5`, `.blender/5.0`), for the tests of the extension.
 
-Only the standard library: `bootstrap.py test --blender` runs it before anything is installed.
+Only the standard library: `bootstrap.py test --blender` runs this file before anything is installed.
 """
 
 from __future__ import annotations
@@ -143,3 +143,10 @@ def _run(command: list[str], failure: str, told: Told | None = None) -> None:
     if process.returncode != 0:
         reason = next((line for line in reversed(tail) if line.startswith("ERROR")), tail[-1] if tail else "it ended at once")
         raise BlenderSetupError(f"{failure} {reason} Check the connection and the disk, and run it again; it goes on from here.")
+
+
+if __name__ == "__main__":
+    try:
+        make_all(told=lambda line: print(line, flush=True))
+    except BlenderSetupError as problem:
+        sys.exit(f"Error: {problem}")

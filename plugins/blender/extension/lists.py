@@ -12,7 +12,7 @@ from . import engine, view
 class RETAKE_UL_lines(bpy.types.UIList):
     """Rows of `window_manager.retake`: state, kind, words, time, and how far the take is."""
 
-    def draw_item(self, _context: Any, layout: Any, _data: Any, item: Any, _icon: int, _active: Any, _name: str) -> None:  # noqa: PLR0917 - Blender's
+    def draw_item(self, _context: Any, layout: Any, _data: Any, item: Any, _icon: int, _active: Any, _name: str) -> None:
         row = layout.row(align=True)
         row.label(text="", icon=view.STATE_ICONS.get(item.state, "QUESTION"))
         row.label(text=view.short(item.label, 24), icon=view.KIND_ICONS.get(item.kind, "QUESTION"))
@@ -21,7 +21,7 @@ class RETAKE_UL_lines(bpy.types.UIList):
         if item.state == "UNDER_WAY":
             one = engine.progress_of(item.key)
             right.label(text=short_progress(one))
-        elif item.problem:
+        elif item.problem and item.state != "FAILED":  # that has its icon in front
             right.label(text="", icon="ERROR")
             right.label(text=item.time)
         else:
@@ -39,7 +39,7 @@ class RETAKE_UL_lines(bpy.types.UIList):
 class RETAKE_UL_takes(bpy.types.UIList):
     """Takes of a line. `data` is `strip.retake`."""
 
-    def draw_item(self, _context: Any, layout: Any, data: Any, item: Any, _icon: int, _active: Any, _name: str) -> None:  # noqa: PLR0917 - Blender's
+    def draw_item(self, _context: Any, layout: Any, data: Any, item: Any, _icon: int, _active: Any, _name: str) -> None:
         shown = item.id == data.take
         row = layout.row(align=True)
         row.label(text="", icon="RADIOBUT_ON" if shown else "RADIOBUT_OFF")

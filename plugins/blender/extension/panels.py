@@ -101,7 +101,10 @@ def _findings(layout: Any, context: Any) -> None:
 
 
 def _messages(layout: Any, context: Any) -> None:
-    told = engine.notices()
+    in_queue = {
+        f"{one.problem} {one.remedy}".strip() for one in engine.progress() if one.problem
+    }  # those stand in the queue until they are dismissed
+    told = [notice for notice in engine.notices() if notice.text not in in_queue]
     if not told:
         return
     box = layout.box()

@@ -45,7 +45,7 @@ class RetakePreferences(bpy.types.AddonPreferences):
     token: bpy.props.StringProperty(name="Token", subtype="PASSWORD", description="Kept in Blender's preferences, never in a .blend", update=_changed)
     path_map: bpy.props.StringProperty(
         name="Path Map",
-        description=r"Folders that have other names on the daemon's machine: here=there, for example R:\takes=/mnt/takes; more after a ';'",
+        description=r"Folders that have other names on the daemon's machine: there=here, for example /mnt/takes=R:\takes; more after a ';'",
         update=_changed,
     )
     may_start: bpy.props.BoolProperty(
@@ -143,7 +143,7 @@ def path_map_problem(text: str) -> str:
     try:
         PathMap.parse(text)
     except (ClientError, ValueError):
-        return "The path map is not of the form here=there; here=there."
+        return "The path map is not of the form there=here."
     return ""
 
 

@@ -94,8 +94,9 @@ def time_left(seconds: float | None) -> str:
 
 
 def timecode(scene: bpy.types.Scene, frame: int) -> str:
-    """Where a frame is on the timeline, as Blender shows it: minutes, seconds and frames."""
-    return bpy.utils.smpte_from_frame(frame, fps=scene.render.fps, fps_base=scene.render.fps_base)
+    """Where a frame is on the timeline: minutes, seconds and frames."""
+    shown = bpy.utils.smpte_from_frame(frame, fps=scene.render.fps, fps_base=scene.render.fps_base)
+    return shown.removeprefix("00:")  # hours are rare
 
 
 def row_of(scene: bpy.types.Scene, line: SceneLine) -> dict[str, str]:

@@ -92,7 +92,7 @@ def main(_arguments: dict) -> dict:
 
     session.updates = [
         Update(running, "", OrderState.RUNNING, stage="Rendering", fraction=0.4, seconds_left=12.0),
-        Update(failed, "", OrderState.FAILED, error=("The words need 71 frames, and there are 60.", "Lengthen the strip to 63 frames.", "does_not_fit")),
+        Update(failed, "", OrderState.FAILED, error=("The words need 71 frames of 60.", "Lengthen the strip to 63 frames.", "does_not_fit")),
     ]
     engine.pump()
     out["running and failed"] = drawn()
@@ -102,7 +102,7 @@ def main(_arguments: dict) -> dict:
         engine.pump()
         out[f"{state} while rendering"] = drawn()
     show("READY")
-    engine.notify("ERROR", "presenter: We ship", "There is no room for the take: all channels are taken or locked there. Unlock or clear two channels.")
+    engine.notify("ERROR", "presenter: We ship", "There is no room for the take: all channels are taken or locked there.")
     out["a message"] = drawn()
     engine.clear_notices()
     engine.cancel(running)
@@ -157,7 +157,7 @@ def main(_arguments: dict) -> dict:
     for source, token in (("LOCAL", "FILE"), ("ADDRESS", "FILE"), ("ADDRESS", "TYPED"), ("ADDRESS", "ENVIRONMENT")):
         own.source, own.token_source, own.folder, own.address, own.path_map = source, token, "CHOSEN", "http://far:7420", "nonsense"
         layout = recording.Layout()
-        stub = SimpleNamespace(layout=layout, **{name: getattr(own, name) for name in own.bl_rna.properties.keys()})
+        stub = SimpleNamespace(layout=layout, **{name: getattr(own, name) for name in own.bl_rna.properties})
         stub.bl_rna = own.bl_rna
         preferences.RetakePreferences.draw(stub, bpy.context)
         forms[f"{source} {token}"] = "\n".join(f"{entry['kind']}: {entry['text']}" for entry in layout.entries)

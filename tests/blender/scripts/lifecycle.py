@@ -24,7 +24,7 @@ def everything() -> dict[str, list[str]]:
         "properties": sorted(
             f"{owner.__name__}.retake" for owner in (bpy.types.Scene, bpy.types.WindowManager, strip_type()) if hasattr(owner, "retake")
         ),
-        "handlers": sorted(f"{name}:{function.__module__}" for name, all_ in functions.items() for function in all_ if "retake" in function.__module__),
+        "handlers": sorted(f"{name}:{one.__module__}" for name, listed in functions.items() for one in listed if "retake" in one.__module__),
         "threads": sorted(thread.name for thread in threading.enumerate() if "retake" in thread.name.lower()),
     }
 

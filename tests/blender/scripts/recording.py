@@ -13,7 +13,7 @@ import bpy
 _FUNCTIONS = bpy.types.UILayout.bl_rna.functions
 _ICONS = set(_FUNCTIONS["label"].parameters["icon"].enum_items.keys())
 CONTAINERS = {"row", "column", "box", "split", "column_flow", "grid_flow"}
-SETTABLE = {"enabled", "active", "alert", "alignment", "use_property_split", "use_property_decorate", "scale_x", "scale_y", "emboss", "operator_context"}
+SETTABLE = {"enabled", "active", "alert", "alignment", "use_property_split", "use_property_decorate"}
 
 
 class OperatorProperties:
@@ -23,9 +23,9 @@ class OperatorProperties:
         object.__setattr__(self, "_known", _operator(idname).get_rna_type().properties)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        assert name in self._known.keys(), f"the operator has no property {name!r}"
+        assert name in self._known, f"the operator has no property {name!r}"
         if self._known[name].type == "ENUM":
-            assert value in self._known[name].enum_items.keys(), f"{name} cannot be {value!r}"
+            assert value in self._known[name].enum_items, f"{name} cannot be {value!r}"
 
 
 class Layout:
@@ -45,7 +45,7 @@ class Layout:
 
     def __setattr__(self, name: str, value: Any) -> None:
         assert name in SETTABLE, f"UILayout has no {name!r} to set"
-        assert name in bpy.types.UILayout.bl_rna.properties.keys(), f"this version's UILayout has no {name!r}"
+        assert name in bpy.types.UILayout.bl_rna.properties, f"this version's UILayout has no {name!r}"
         object.__setattr__(self, name, value)
 
     def _check(self, function: str, given: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Layout:
 
     def prop(self, data: Any, name: str, **given: Any) -> None:
         self._check("prop", given)
-        assert name in data.bl_rna.properties.keys(), f"{data.bl_rna.identifier} has no property {name!r}"
+        assert name in data.bl_rna.properties, f"{data.bl_rna.identifier} has no property {name!r}"
         self._add("field", given.get("text", data.bl_rna.properties[name].name), f"{getattr(data, name)}")
 
     def progress(self, **given: Any) -> None:
@@ -101,11 +101,11 @@ class Layout:
         assert 0 <= given["factor"] <= 1
         self._add("bar", given.get("text", ""), f"{given['factor'] * 100:.0f} %")
 
-    def template_list(self, list_type: str, list_id: str, data: Any, name: str, active_data: Any, active: str, **given: Any) -> None:
+    def template_list(self, list_type: str, list_id: str, data: Any, name: str, active_data: Any, active: str, **given: Any) -> None:  # noqa: PLR0917 - Blender's
         self._check("template_list", given)
         assert hasattr(bpy.types, list_type), f"there is no list {list_type}"
-        assert name in data.bl_rna.properties.keys()
-        assert active in active_data.bl_rna.properties.keys()
+        assert name in data.bl_rna.properties
+        assert active in active_data.bl_rna.properties
         self._add("list", list_type, f"{len(getattr(data, name))} rows")
         cls = getattr(bpy.types, list_type)
         for item in list(getattr(data, name))[: given.get("maxrows", 10)]:
