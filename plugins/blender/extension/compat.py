@@ -112,22 +112,37 @@ def length_of(strip: Any) -> int:
 
 def move_content(strip: Any, start: int) -> None:
     """Move the whole strip so that its content begins at `start`; what is shown of the content stays."""
-    setattr(strip, _NAMES["content_start"], start)
+    with _same_channel(strip):
+        setattr(strip, _NAMES["content_start"], start)
 
 
 def move_by(strip: Any, frames: int) -> None:
-    setattr(strip, _NAMES["content_start"], getattr(strip, _NAMES["content_start"]) + frames)
+    with _same_channel(strip):
+        setattr(strip, _NAMES["content_start"], getattr(strip, _NAMES["content_start"]) + frames)
 
 
-def show(strip: Any, start: int, end: int) -> None:
-    """Set the handles: what is shown lasts from `start` to `end` of the timeline; the content stays where it is."""
-    setattr(strip, _NAMES["trim_start"], start - content_start(strip))
-    setattr(strip, _NAMES["trim_end"], content_start(strip) + content_length(strip) - end)
+def show(strip: Any, start: int, end: int, *, content: int | None = None) -> None:
+    """Set the handles: what is shown lasts from `start` to `end` of the timeline. The content begins at `content`, or stays where it is."""
+    with _same_channel(strip):
+        if content is not None:
+            setattr(strip, _NAMES["content_start"], content)
+        setattr(strip, _NAMES["trim_start"], start - content_start(strip))
+        setattr(strip, _NAMES["trim_end"], content_start(strip) + content_length(strip) - end)
+
+
+@contextmanager
+def _same_channel(strip: Any) -> Iterator[None]:
+    """Blender moves a strip to another channel as soon as it lies over its neighbour, also between two steps of one change."""
+    channel = strip.channel
+    yield
+    if strip.channel != channel:
+        strip.channel = channel
 
 
 def set_length(strip: Any, frames: int) -> None:
     """Move the right handle of a strip without a file (text, colour) so that it lasts `frames`."""
-    setattr(strip, _NAMES["length"], frames)
+    with _same_channel(strip):
+        setattr(strip, _NAMES["length"], frames)
 
 
 # Channels

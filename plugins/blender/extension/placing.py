@@ -114,24 +114,27 @@ def swap(strip: Any, path: str, *, shift: int) -> None:
     else:
         strip.filepath = blend_path(path)
         compat.set_colour_space(strip, COLOUR_SPACE)
-    compat.move_content(strip, content - shift)
-    compat.show(strip, start, end)
+    compat.show(strip, start, end, content=content - shift)
 
 
-def resize(scene: bpy.types.Scene, strips: Sequence[Any], frames: int, *, placeholder: Any = None) -> list[str]:
-    """Make strips that begin together `frames` long and move everything behind them (ripple); returns what the editor should look at."""
+def resize(scene: bpy.types.Scene, strips: Sequence[Any], frames: int, *, holder: Any = None) -> list[str]:
+    """Make strips that begin together `frames` long and move everything behind them (ripple); returns what the editor should look at.
+
+    Args:
+        holder: their placeholder. Where there is one, its length is the time that the line had until now, and it grows with them.
+    """
     if not strips:
         return []
     owner = compat.owner_of(scene, strips[0])
     first = min(compat.start_of(strip) for strip in strips)
-    old_end = max(compat.end_of(strip) for strip in (*strips, *([placeholder] if placeholder is not None else [])))
-    by = first + frames - old_end
-    own = {strip.name for strip in strips} | ({placeholder.name} if placeholder is not None else set())
-    said = shift_behind(scene, owner, old_end, by, own=own) if by else []
+    until = compat.end_of(holder) if holder is not None else max(compat.end_of(strip) for strip in strips)
+    by = first + frames - until
+    own = {strip.name for strip in strips} | ({holder.name} if holder is not None else set())
+    said = shift_behind(scene, owner, until, by, own=own) if by else []
     for strip in strips:
         compat.show(strip, compat.start_of(strip), first + frames)
-    if placeholder is not None:
-        compat.set_length(placeholder, frames)
+    if holder is not None and not holder.lock and holder.channel not in compat.locked_channels(owner):
+        compat.set_length(holder, frames)
     return said
 
 
@@ -139,9 +142,10 @@ def shift_behind(scene: bpy.types.Scene, owner: Any, at: int, by: int, *, own: s
     """Move what begins at or behind frame `at`, markers too, by `by` frames; returns what the editor should look at."""
     plan = plan_ripple(spans_of(owner), at, by, own=own)
     moving = set(plan.moved)
-    for strip in compat.strips_in(owner):
-        if strip.name in moving and not getattr(strip, "input_count", 0):  # effects follow the strips that they are made of
-            compat.move_by(strip, by)
+    # Effects follow the strips that they are made of. Those that go furthest go first, so that none runs into the next one on its way.
+    going = [strip for strip in compat.strips_in(owner) if strip.name in moving and not getattr(strip, "input_count", 0)]
+    for strip in sorted(going, key=compat.start_of, reverse=by > 0):
+        compat.move_by(strip, by)
     said = plan.conflicts()
     behind = [marker for marker in scene.timeline_markers if marker.frame >= at]
     if behind and scene.tool_settings.lock_markers:

@@ -157,7 +157,7 @@ def fill(scene: bpy.types.Scene, facts: TakeFacts, *, name: str, frame: int, und
         own.conform = conform
     remember(placed.pictures[0].retake.takes, facts)
     if conform == "RIPPLE" and under is not None and compat.length_of(under) != facts.slot:
-        placed.said += placing.resize(scene, [*placed.pictures, *placed.sounds], facts.slot, placeholder=under)
+        placed.said += placing.resize(scene, [*placed.pictures, *placed.sounds], facts.slot, holder=under)
     return placed
 
 
@@ -187,7 +187,7 @@ def show(scene: bpy.types.Scene, facts: TakeFacts, *, conform: str = "FIT", fram
     together = [strip for strip in sounds if pictures and compat.start_of(strip) == compat.start_of(pictures[0])]
     if conform == "RIPPLE" and whole:
         holder = next(iter(lines.strips_of_line(scene, facts.line, "PLACEHOLDER")), None)
-        placed.said += placing.resize(scene, [*pictures, *together], facts.slot, placeholder=holder)
+        placed.said += placing.resize(scene, [*pictures, *together], facts.slot, holder=holder)
     elif whole and frames is not None and frames != compat.length_of(pictures[0]):
         for strip in (*pictures, *together):
             compat.show(strip, compat.start_of(strip), compat.start_of(strip) + frames)

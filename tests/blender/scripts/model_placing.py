@@ -34,22 +34,7 @@ def fill(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
         "unconnected": picture.retake.unconnected,
         "lines": [(one.kind.name, one.state.name, one.takes, list(one.pictures), list(one.sounds)) for one in line],
         "fps": [scene.render.fps, scene.render.fps_base],
-        "moved_together": moved_together(scene, picture, sound),
     }
-
-
-def moved_together(scene: Any, picture: Any, sound: Any) -> list[int]:
-    """What Blender's own operator makes of a click on the picture: connected strips are selected together."""
-    for strip in scene.sequence_editor.strips:
-        strip.select = False
-    picture.select = True
-    window = bpy.context.window_manager.windows[0]
-    area = window.screen.areas[0]
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region):
-        bpy.ops.sequencer.delete()  # takes connected strips with it only where they are selected: it must not take the sound alone
-    left = [strip.name for strip in scene.sequence_editor.strips]
-    return [len(left)]
 
 
 def swap(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +133,7 @@ def ripple(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
     music = model.compat.new_effect(scene.sequence_editor, "COLOR", "music", channel=8, start=1, length=200)
     fixed = model.compat.new_effect(scene.sequence_editor, "COLOR", "fixed", channel=9, start=60, length=10)
     fixed.lock = True
+    row = [model.compat.new_effect(scene.sequence_editor, "COLOR", f"row {start}", channel=10, start=start, length=10) for start in (51, 61, 71)]
     scene.timeline_markers.new("here", frame=20)
     scene.timeline_markers.new("later", frame=60)
     placed = model.takes.fill(scene, facts(model, samples["plain"], line=holder.retake.line), name="one", frame=1, under=holder, conform="RIPPLE")
@@ -156,6 +142,7 @@ def ripple(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
         "holder": where(model, holder)[:3],
         "behind": where(model, behind)[:3],
         "others": [where(model, music)[:3], where(model, fixed)[:3]],
+        "row": [where(model, strip)[:3] for strip in row],
         "markers": {marker.name: marker.frame for marker in scene.timeline_markers},
         "said": placed.said,
     }
