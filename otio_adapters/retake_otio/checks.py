@@ -132,10 +132,13 @@ def _transition(transition: otio.schema.Transition, profile: str) -> list[Findin
     if track is None:
         return []
     index = track.index(transition)
-    before, behind = (track[near] if 0 <= near < len(track) else None for near in (index - 1, index + 1))
+    before = track[index - 1] if index > 0 else None
+    behind = track[index + 1] if index + 1 < len(track) else None
     if isinstance(before, otio.schema.Transition) or isinstance(behind, otio.schema.Transition):
         return [Finding("overlap", where, "It overlaps another one.", "Keep one of them.")]
     for beside, offset in ((before, transition.in_offset), (behind, transition.out_offset)):
-        if isinstance(beside, otio.schema.Clip) and beside.trimmed_range().duration.value < offset.value:
+        if beside is None or not isinstance(beside, otio.schema.Clip):
+            continue
+        if beside.trimmed_range().duration.value < offset.value:
             return [Finding("overlap", where, "It is longer than a clip beside it.", "Shorten it.")]
     return []

@@ -24,7 +24,6 @@ from .words import is_placeholder, own_of, take_away
 ADAPTER = "fcp_xml"
 _CARRIED = "clipcommenta"
 _SAID = "mastercomment1"
-_WAITS = "retake line"  # comment of the marker that shows a placeholder's text
 _SEEN = 5  # differences that are told
 
 
@@ -140,7 +139,7 @@ def _prepare_clip(clip: otio.schema.Clip, number: int) -> None:
         marker.marked_range = TimeRange(marker.marked_range.start_time - shift, marker.marked_range.duration)
     if waits and said:
         where = TimeRange(clip.source_range.start_time - shift, clip.source_range.duration)
-        clip.markers.append(otio.schema.Marker(name=said, marked_range=where, comment=_WAITS))
+        clip.markers.append(otio.schema.Marker(name=said, marked_range=where, comment=said))
 
 
 def _linked(text: str, prepared: otio.schema.Timeline) -> str:
@@ -173,6 +172,8 @@ def _read(text: str) -> otio.schema.Timeline:
         raise TimelineError("The file defines entities, which no editor writes.", "Export it from the editor again.", "bad_timeline")
     try:
         found = otio.adapters.read_from_string(text, adapter_name=ADAPTER)
+        if isinstance(found, otio.schema.Timeline) and found.tracks is not None and not len(found.tracks):
+            raise ValueError("its sequence has no tracks")
     except RecursionError as error:
         raise TimelineError("The file is nested too deeply.", "Flatten compound clips.", "bad_timeline") from error
     # What a missing or strange element makes of the adapter: None where there should be one, text where there should be a number.
@@ -192,6 +193,7 @@ def _unpack_clip(clip: otio.schema.Clip) -> None:
     own = clip.metadata.get(ADAPTER)
     comments = own.get("comments") if isinstance(own, Mapping) else None
     carried = _text(comments.get(_CARRIED)) if isinstance(comments, Mapping) else ""
+    said = _text(comments.get(_SAID)) if isinstance(comments, Mapping) else ""
     if isinstance(own, Mapping) and str(own.get("enabled", "TRUE")).upper() == "FALSE":
         clip.enabled = False
     if reference.available_range is not None and isinstance(reference, otio.schema.ExternalReference):
@@ -201,7 +203,7 @@ def _unpack_clip(clip: otio.schema.Clip) -> None:
     for position in range(len(clip.markers) - 1, -1, -1):
         marker = clip.markers[position]
         marker.comment = _text(take_away(marker.metadata, ADAPTER).get("comment"))
-        if marker.comment == _WAITS and carried.startswith(PREFIX):
+        if carried.startswith(PREFIX) and said and marker.name == marker.comment == said:
             del clip.markers[position]
     unpack(clip, carried)
 

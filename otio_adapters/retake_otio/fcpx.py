@@ -152,7 +152,7 @@ def _finish_clip(element: ElementTree.Element, clip: otio.schema.Clip, rate: Fra
         element.insert(0, note)
     if said and is_placeholder(clip):
         where = clip.trimmed_range()
-        attributes = {"start": _time(where.start_time, rate), "duration": _time(where.duration, rate), "value": said, "note": KEY}
+        attributes = {"start": _time(where.start_time, rate), "duration": _time(where.duration, rate), "value": said, "note": said}
         ElementTree.SubElement(element, "marker", attributes)
     ElementTree.SubElement(ElementTree.SubElement(element, "metadata"), "md", {"key": KEY, "value": pack(clip)})
 
@@ -321,7 +321,8 @@ def _restore(timeline: otio.schema.Timeline, elements: dict[str, ElementTree.Ele
             reference.target_url = local_path(reference.target_url)
         if waits:
             for position in range(len(clip.markers) - 1, -1, -1):
-                if clip.markers[position].comment == KEY:
+                marker = clip.markers[position]
+                if _carried(element) and marker.name == marker.comment == _said(element):
                     del clip.markers[position]
             clip.media_reference = otio.schema.MissingReference(available_range=reference.available_range)
         unpack(clip, _carried(element))

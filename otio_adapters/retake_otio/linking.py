@@ -1,6 +1,6 @@
 """Media linker: opening a timeline through it puts the daemon's takes into the places of its lines.
 
-    otioconvert -i cut.retake.md -o cut.otio -m retake_linker -M render=true -M wait=true
+    otioconvert -i cut.retake.md -o cut.otio -m retake_linker -M render=True -M wait=True
 
 Arguments (all may be left out): daemon (address), token, home (Retake's folder, which says where the daemon is), folder (where takes that lie on
 another machine are downloaded to), paths ("/mnt/retake = Z:\\retake"), speaker and seed (of lines that name none), render (start what is missing),
@@ -146,7 +146,7 @@ def _fillings(client: Client, lines: list[Line], options: Options) -> tuple[dict
         elif options.render:
             jobs.append((line, request, _asked(client, line, request)))
         else:
-            said.append(f"{line.label} has no take yet: open the timeline with render=true, or fill it.")
+            said.append(f"{line.label} has no take yet: open the timeline with render=True, or fill it.")
     for line, request, job in jobs:
         if not options.wait:
             said.append(f"{line.label} is being rendered (job {job['id']}): open the timeline again when it is done.")

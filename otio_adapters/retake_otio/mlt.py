@@ -25,7 +25,7 @@ def write_mlt(timeline: otio.schema.Timeline, size: tuple[int, int] = SIZE) -> s
     """The text of an .mlt file; size: width and height of what `melt` renders. Raises TimelineError (see `checks.check`)."""
     refuse(timeline, "mlt")
     rate = rate_of(timeline)
-    made = with_sound(timeline)
+    made = with_sound(timeline, everything=True)
     to_rate(made, rate)
     made.global_start_time = RationalTime(0, float(rate))
     names: dict[tuple[str, str], str] = {}

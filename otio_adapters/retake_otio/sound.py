@@ -14,17 +14,18 @@ LINK = "link"  # in the metadata of a picture and its sound: the same number
 SOUND_OF = "sound_of"  # in the metadata of a sound that was laid here: the line, or the clip's name
 
 
-def with_sound(timeline: otio.schema.Timeline) -> otio.schema.Timeline:
-    """A copy of `timeline` in which everything that shall be heard lies on an audio track.
+def with_sound(timeline: otio.schema.Timeline, *, everything: bool = False) -> otio.schema.Timeline:
+    """A copy of `timeline` in which the sound of takes lies on audio tracks, with the same cuts and dissolves, unless it is there already.
 
-    Takes on video tracks get their sound on audio tracks of their own, with the same cuts and dissolves, unless it is there already. In a timeline
-    without any audio track all other files on video tracks do so too: they were heard as long as nothing said otherwise. Picture and sound that
-    belong together get the same number as `metadata["retake"]["link"]`.
+    Picture and sound that belong together get the same number as `metadata["retake"]["link"]`.
+
+    Args:
+        everything: in a timeline without any audio track lay the sound of all other files too. Whether they have one is not known here.
     """
     out = copy.deepcopy(timeline)
     without_sound(out)
     present = {_mirrored(laid, "Audio"): True for laid in layout(out) if laid.kind == otio.schema.TrackKind.Audio}
-    everything = not present and not any(track.kind == otio.schema.TrackKind.Audio for track in out.tracks)
+    everything = everything and not any(track.kind == otio.schema.TrackKind.Audio for track in out.tracks)
     number = 0
     for position, track in enumerate(list(out.tracks)):
         if not isinstance(track, otio.schema.Track) or track.kind != otio.schema.TrackKind.Video:
