@@ -49,6 +49,15 @@ def test_the_id_is_written_down_and_stays() -> None:
     assert (moved.id, moved.text, moved.start) == (line.id, "Something else.", 86400 + 99)
 
 
+def test_lines_are_the_same_at_every_reading_before_anything_is_written() -> None:
+    on = synthetic_stage()
+    for frame in (10, 90, 170):
+        marker(on, frame, "Hello.", data=custom_data.with_notes("", {"line": "abc"}) or "" if frame > 10 else "")
+    editor = editor_of(on)
+    first, second = find_lines(editor), find_lines(editor)
+    assert first == second and len({line.id for line in first}) == 3
+
+
 def test_a_copied_marker_is_another_line() -> None:
     on = synthetic_stage()
     data = custom_data.with_notes("", {"line": "abc"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from retake_client.convention import ScriptText, new_line_id, parse_line, read_marker
+from retake_client.convention import ScriptText, parse_line, read_marker
 
 from . import custom_data
 from .editor import Editor
@@ -73,7 +73,7 @@ def find_lines(editor: Editor, subtitles: Subtitles = Subtitles.NAMED) -> list[L
     out: list[Line] = []
     for line in found:
         if line.id in seen:
-            line = replace(line, id=new_line_id(), known=False)
+            line = replace(line, id=custom_data.derived_id(line.id, line.start), known=False)
         seen.add(line.id)
         out.append(line)
     return out
@@ -130,7 +130,8 @@ def _of_markers(editor: Editor) -> list[Line]:
         length = whole(marker.get("duration", 1), "a marker's duration")
         out.append(
             Line(
-                id=identifier or new_line_id(),
+                # Until it is written down it must be the same at every reading, since a list of lines is chosen from.
+                id=identifier or custom_data.derived_id(editor.timeline_id, frame, told.speaker, told.text),
                 source=Source.MARKER,
                 speaker=told.speaker,
                 text=told.text,

@@ -113,8 +113,8 @@ class Window:
         if was_busy or self._presenter.busy:
             self._tell(self._presenter.progress_lines())
         if was_busy and not self._presenter.busy and self._presenter.report is not None:
-            self._tell(self._presenter.report.lines())
             self._safely(self._list)
+            self._tell(self._presenter.report.lines())  # last, so that it stays to be read
         self._items["Cancel"].Enabled = self._presenter.busy
         for name in ("Fill", "FillChosen", "Generate", "Revise"):
             self._items[name].Enabled = not self._presenter.busy
