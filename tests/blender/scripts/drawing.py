@@ -157,7 +157,7 @@ def main(_arguments: dict) -> dict:
     for source, token in (("LOCAL", "FILE"), ("ADDRESS", "FILE"), ("ADDRESS", "TYPED"), ("ADDRESS", "ENVIRONMENT")):
         own.source, own.token_source, own.folder, own.address, own.path_map = source, token, "CHOSEN", "http://far:7420", "nonsense"
         layout = recording.Layout()
-        stub = SimpleNamespace(layout=layout, **{name: getattr(own, name) for name in own.bl_rna.properties})
+        stub = SimpleNamespace(layout=layout, **{one.identifier: getattr(own, one.identifier) for one in own.bl_rna.properties})
         stub.bl_rna = own.bl_rna
         preferences.RetakePreferences.draw(stub, bpy.context)
         forms[f"{source} {token}"] = "\n".join(f"{entry['kind']}: {entry['text']}" for entry in layout.entries)
