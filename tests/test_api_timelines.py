@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from api_samples import MAKE_LINKS, PRESENTER, client_of, code_of, make_context, make_speaker, upload
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
 
 from retake.api.context import Context
-from retake.domain.job import Job, JobError, JobResult, JobState, LineSpec
+from retake.domain.job import Job, JobError, JobResult, JobSpec, JobState, LineSpec, TimelineSpec
 from retake.domain.take import TakeRequest
 from retake.jobs import queue, records, running
 from retake.jobs.queue import Submission
@@ -65,6 +66,28 @@ def test_a_timeline_is_sent_and_comes_back_filled(client: TestClient, context: C
     assert answer.status_code == 200 and answer.json()["name"] == "filled" and answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Content-Disposition"] == f'inline; filename="timeline-{job_id[:12]}.otio"'
     assert client.get(f"/v1/timelines/{job_id}", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_options_of_filling_go_along(client: TestClient, context: Context) -> None:
+    asked = {"conform": "ripple", "handles": 12, "markers": False, "refill": ["l1", "intro, take"], "again": True}
+    in_query = ask(client, **asked)
+    reference = upload(client, OTIO, "cut.otio")
+    in_body = client.post("/v1/timelines", json={"timeline": reference, **asked})
+    for answer in (in_query, in_body):
+        assert answer.status_code == 201, answer.text
+        assert asked.items() <= spec_of(context, answer.json()["id"]).model_dump().items()
+    plain = spec_of(context, ask(client).json()["id"])
+    assert (plain.conform, plain.handles, plain.markers, plain.refill, plain.again) == ("fit", None, True, [], False)
+    for wrong in ({"conform": "squeeze"}, {"handles": 251}, {"handles": -1}, {"refill": [""]}, {"refill": ["x" * 65]}, {"refill": ["a\nb"]}):
+        assert ask(client, **wrong).status_code == 422, wrong
+        assert client.post("/v1/timelines", json={"timeline": reference, **wrong}).status_code == 422, wrong
+
+
+def test_jobs_of_earlier_versions_still_load() -> None:
+    stored = {"kind": "timeline", "timeline": "/a.otio", "speaker": "anna", "output": None, "seed": 3}
+    spec = TypeAdapter(JobSpec).validate_python(stored)
+    assert isinstance(spec, TimelineSpec)
+    assert (spec.seed, spec.conform, spec.markers) == (3, "fit", True)
 
 
 def test_the_same_timeline_with_the_same_key_is_the_same_job(client: TestClient) -> None:
