@@ -88,8 +88,9 @@ class Client:
         oldest = answer.get("oldest_api", newest)
         if not oldest <= API <= newest:
             older = "Retake on the daemon's machine" if newest < API else "the client (plugin)"
+            spoken = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
             raise VersionMismatch(
-                f"The client speaks version {API} of the interface, the daemon {oldest} to {newest}.", f"Update {older}.", code="version_mismatch"
+                f"The client speaks version {API} of the interface, the daemon {spoken}.", f"Update {older}.", code="version_mismatch"
             )
         return answer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import threading
 import time
@@ -151,13 +150,20 @@ class Link:
             else:
                 self._broken.set()
 
-        with contextlib.suppress(ClientError):  # what is the matter is told when it is tried again
+        refused: ClientError | None = None
+        try:
             for event in client.events(stop=self._broken, on_state=on_state):
                 self._on_event(event)
+        except ClientError as error:
+            refused = error
         self._client = None
         client.transport.end()
-        if not self._stop.is_set():
-            self._on_down()
+        if self._stop.is_set():
+            return
+        self._on_down()
+        if refused is not None:  # a lost one is looked for at once
+            self._down(refused)
+            self._pause()
 
     def _up(self, client: Client, version: str) -> None:
         self._answered = client.connection
@@ -242,7 +248,8 @@ class Link:
         if state is not ConnectionState.STARTING:
             self._waiting_since = 0.0
         detail = _waiting_words(time.monotonic() - self._waiting_since) if state is ConnectionState.STARTING else error.cause
-        remedy = state.remedy if state is ConnectionState.STARTING else error.remedy
+        # What the daemon says of a token is meant for programs.
+        remedy = state.remedy if state in {ConnectionState.STARTING, ConnectionState.REFUSED} else error.remedy
         with self._lock:
             self._status = replace(self._status, state=state, detail=detail, remedy=remedy, jobs_waiting=0, jobs_running=0)
 
