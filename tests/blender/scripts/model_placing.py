@@ -40,6 +40,7 @@ def fill(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
 def swap(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
     """Another take into a clip that the editor has trimmed, cut, moved and made to look otherwise."""
     scene = new_scene()
+    show_sequencer(scene)  # without one, Blender 5.0 ends when a modifier is added
     take = facts(model, samples["plain"], line="l1")
     placed = model.takes.fill(scene, take, name="one", frame=101)
     picture, sound = placed.pictures[0], placed.sounds[0]
