@@ -123,17 +123,22 @@ def spoken(clip: str, rate: FrameRate) -> tuple[float, float]:
     return float(loud[0]) / 48000 * float(rate), float(loud[-1]) / 48000 * float(rate)
 
 
-def test_an_edit_is_filled_and_measured(presenter_home: EnrolledHome, tmp_path: Path) -> None:
+def test_an_edit_is_filled_and_measured(
+    presenter_home: EnrolledHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     home = tmp_path / "home"
     shutil.copytree(presenter_home.path, home)
+    monkeypatch.setenv("RETAKE_HOME", str(home))
     path, log = edit(tmp_path / "cut.otio"), tmp_path / "refused.txt"
 
     def retake(*arguments: str) -> dict[str, Any]:
-        done = run_retake([*arguments, "--json", "--quiet"], home, log=log, timeout=240)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        code, out, err = run(capsys, *arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
 
-    first = retake("fill", str(path), "-o", str(tmp_path / "filled.otio"), "--conform", "keep")
+    done = run_retake(["fill", str(path), "-o", str(tmp_path / "filled.otio"), "--conform", "keep", "--json"], home, log=log, timeout=240)
+    assert done.returncode == 0, done.stderr
+    first = json.loads(done.stdout)
     assert [line["frames"] for line in first["lines"]] == [70, 64, first["lines"][2]["frames"]]
     assert all(line["handles"] >= 8 for line in first["lines"])
     filled = read_timeline(tmp_path / "filled.otio")

@@ -60,7 +60,7 @@ def joints(track: otio.schema.Track) -> list[tuple[str, str]]:
     return out
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(tracks(), st.integers(0, 300), st.integers(1, 120))
 def test_opening_time(made: tuple[float, otio.schema.Track], point: int, change: int) -> None:
     rate, track = made
@@ -80,7 +80,7 @@ def test_opening_time(made: tuple[float, otio.schema.Track], point: int, change:
             assert (name in stayed) == (start + frames > point)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(tracks(), st.integers(0, 300), st.integers(1, 120))
 def test_closing_time(made: tuple[float, otio.schema.Track], point: int, change: int) -> None:
     rate, track = made
@@ -147,7 +147,7 @@ def test_markers_of_the_timeline_move_too() -> None:
     assert [int(found.marked_range.start_time.value) for found in stack.markers] == [0, 40, 42, 42, 52]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(RATES), st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), min_size=1, max_size=12))
 def test_clips_lie_at_their_exact_frames_on_as_many_tracks_as_they_need(rate: float, wanted: list[tuple[int, int]]) -> None:
     time = clock(rate)
