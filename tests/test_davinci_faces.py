@@ -20,7 +20,7 @@ from daemon_process import Daemon, daemon
 from davinci_samples import marker
 from resolve.double import Stage, stage
 from resolve.ui import Dispatcher, UIManager
-from retake_davinci import bridge, console, installing, window
+from retake_davinci import bridge, console, installing, main, window
 from retake_davinci.presenter import Presenter, open_session
 from retake_davinci.settings import Settings
 
@@ -137,7 +137,9 @@ def test_the_console_from_first_to_last_answer(on: Stage, presenter: Presenter) 
         if answer == "1":
             assert any("missing" in line and "We ship on Friday." in line for line in said)
         if answer == "3":
-            on.timeline.playhead = "01:00:02:10" if any("1 placed" in line for line in said) and "No take of Retake" in " ".join(said) else "01:00:00:00"
+            on.timeline.playhead = (
+                "01:00:02:10" if any("1 placed" in line for line in said) and "No take of Retake" in " ".join(said) else "01:00:00:00"
+            )
         return answer
 
     console.run(presenter, ask=ask, say=said.append)
@@ -189,3 +191,23 @@ def test_an_installed_script_from_start_to_end(running: Daemon, tmp_path: Path) 
     assert "Cut: 1 placed." in done.stdout
     assert "01:00:02:00" in done.stdout and "before Retake" in done.stdout
     assert not list(fusion.rglob("__pycache__"))
+
+
+def test_scripts_in_the_menu_say_it_in_a_window(on: Stage, running: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETAKE_HOME", str(running.home))
+    (running.home / "davinci.json").write_text('{"width": 160, "height": 160, "may_start": false}', encoding="utf-8")
+    read: list[str] = []
+
+    def user(loop: Dispatcher) -> None:
+        read.append(loop.text("Messages"))
+        loop.fire("Close")
+
+    names = {
+        "resolve": on.resolve,
+        "fusion": SimpleNamespace(UIManager=UIManager()),
+        "bmd": SimpleNamespace(UIDispatcher=lambda ui: Dispatcher(user)),
+    }
+    assert main.main("generate", names, say=lambda line: None) == 1
+    assert main.main("fill", names, say=lambda line: None) == 0
+    assert "There is no line at 01:00:00:00." in read[0]
+    assert "Cut: 1 placed." in read[1]

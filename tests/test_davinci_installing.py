@@ -37,7 +37,9 @@ def test_scripts_are_listed_and_modules_are_not(fusion: Path) -> None:
     assert all(not set(name) & set(FORBIDDEN) for name in listed)
     folder = next(path for path in (fusion / "Modules" / "Retake").iterdir() if path.is_dir())
     for name, source in SOURCES.items():
-        assert {path.name: path.read_bytes() for path in (folder / name).glob("*.py")} == {path.name: path.read_bytes() for path in source.glob("*.py")}
+        assert {path.name: path.read_bytes() for path in (folder / name).glob("*.py")} == {
+            path.name: path.read_bytes() for path in source.glob("*.py")
+        }
     assert installing.installed_version(fusion) == retake_davinci.__version__
 
 

@@ -265,3 +265,34 @@ def test_nothing_of_the_token_is_said(open_presenter, running: Daemon) -> None:
     assert presenter.report is not None
     assert token not in "\n".join([*presenter.report.lines(), presenter.status_line(), repr(presenter.settings.session(running.home))])
     assert os.environ.get("RETAKE_HOME") != str(running.home)
+
+
+def test_resolve_ends_meanwhile(open_presenter) -> None:
+    on = stage("24")
+    marker(on, 0, "We ship on Friday.", duration=49)
+    presenter = open_presenter(on)
+    presenter.fill()
+    on.world.gone = True
+    report = finish(presenter)
+    assert [entry.cause for entry in report.entries] == ["DaVinci Resolve does not answer any more."]
+    with pytest.raises(EditorError) as caught:
+        presenter.rows()
+    assert caught.value.code == "not_running"
+
+
+def test_a_daemon_that_is_away_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    on = stage("24")
+    marker(on, 0, "We ship on Friday.", duration=49)
+    (tmp_path / "home").mkdir(mode=0o700)
+    session, folder = open_session(SMALL, tmp_path / "home")
+    try:
+        presenter = Presenter(bridge.connect(on.resolve), session, SMALL, folder=folder)
+        presenter.fill()
+        said: list[str] = []
+        follow(presenter, say=said.append, every=0.05, patience=1.0)
+    finally:
+        session.close()
+    assert presenter.report is not None
+    assert [(entry.outcome, bool(entry.cause), bool(entry.remedy)) for entry in presenter.report.entries] == [(Outcome.CANCELLED, True, True)]
+    assert "serve" in "\n".join(said)
+    assert [timeline.name for timeline in on.project.timelines] == ["Cut"]

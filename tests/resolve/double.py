@@ -36,6 +36,7 @@ def _real_probe(path: str) -> tuple[int, float]:
 class World:
     """How this Resolve behaves.
 
+    gone: whether it has ended.
     end_exclusive: whether `endFrame` is the first frame that is not shown (newer versions) or the last one that is.
     copy_becomes_current: whether DuplicateTimeline opens the copy.
     sound_takes: whether clips of sound can have takes; takes_move_sound: whether a take of a picture changes its linked sound.
@@ -44,6 +45,7 @@ class World:
     probe: frames and frames per second of a file.
     """
 
+    gone: bool = False
     product: str = "DaVinci Resolve Studio"
     version: tuple[int, int, int] = (21, 0, 0)
     end_exclusive: bool = True
@@ -73,6 +75,9 @@ class _Owned(Part):
 
     def offered(self) -> set[str]:
         return super().offered() - {name.partition(".")[2] for name in self.world.hide if name.partition(".")[0] == self.stub}
+
+    def gone(self) -> bool:
+        return self.world.gone
 
     def before(self, method: str) -> None:
         self.world.calls.append(f"{self.stub}.{method}")

@@ -108,6 +108,8 @@ class Proxy:
         impl = self._impl
         if name.startswith("__"):
             raise AttributeError(name)
+        if impl.gone():
+            return None
         if name in surface().constants.get(impl.stub, set()):
             return name
         if name not in impl.offered():
@@ -132,6 +134,10 @@ class Part:
 
     def offered(self) -> set[str]:
         return set(surface().methods[self.stub]) - self.hidden
+
+    def gone(self) -> bool:
+        """Whether the program has ended: its objects are still there, and know nothing."""
+        return False
 
     def before(self, method: str) -> None:
         """Called before every call."""

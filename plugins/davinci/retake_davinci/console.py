@@ -12,6 +12,7 @@ from .takes import list_takes
 Ask = Callable[[str], str]
 Say = Callable[[str], None]
 STEP_SECONDS = 0.25
+PATIENCE_SECONDS = 120.0  # with a daemon that is away: a script that was started from the menu cannot be stopped by hand
 _MENU = """
 1  fill all lines that have no take
 2  make the line at the playhead
@@ -58,10 +59,22 @@ def do(presenter: Presenter, answer: str, *, ask: Ask, say: Say, pause: Callable
         tell(error, say)
 
 
-def follow(presenter: Presenter, *, say: Say, pause: Callable[[float], None] = time.sleep, every: float = STEP_SECONDS) -> None:
-    """Go on until the batch is over, saying what changes; an interrupt cancels what is not done."""
+def follow(
+    presenter: Presenter,
+    *,
+    say: Say,
+    pause: Callable[[float], None] = time.sleep,
+    every: float = STEP_SECONDS,
+    patience: float = PATIENCE_SECONDS,
+) -> None:
+    """Go on until the batch is over, saying what changes; an interrupt cancels what is not done.
+
+    Args:
+        patience: seconds without a daemon after which it is given up.
+    """
     told: dict[int, str] = {}
     waiting = ""
+    heard = time.monotonic()
     try:
         while presenter.busy:
             presenter.step()
@@ -69,7 +82,12 @@ def follow(presenter: Presenter, *, say: Say, pause: Callable[[float], None] = t
                 if told.get(number) != line:
                     told[number] = line
                     say(line)
-            state = presenter.status_line() if not presenter.session.status.state.usable else ""
+            status = presenter.session.status
+            if status.state.usable:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > patience and presenter.batch is not None:
+                presenter.batch.abandon(status.detail or status.state.sentence, status.remedy or status.state.remedy)
+            state = presenter.status_line() if not status.state.usable else ""
             if state != waiting and state:
                 say(state)
             waiting = state

@@ -33,8 +33,7 @@ class Editor:
     @classmethod
     def of_current(cls, host: Host) -> Editor:
         """The open project and its current timeline. Raises EditorError: no_project, no_timeline, bad_rate."""
-        manager = host.resolve.GetProjectManager()
-        project = manager.GetCurrentProject() if manager is not None else None
+        project = _open_project(host)
         if project is None:
             raise EditorError("No project is open.", "Open the project that you edit.", "no_project")
         timeline = project.GetCurrentTimeline()
@@ -76,8 +75,7 @@ class Editor:
 
         Raises EditorError: other_project if another project has been opened, timeline_gone.
         """
-        manager = self.host.resolve.GetProjectManager()
-        open_project = manager.GetCurrentProject() if manager is not None else None
+        open_project = _open_project(self.host)
         if open_project is None or identity(open_project) != self.project_id:
             raise EditorError(
                 "Another project has been opened.",
@@ -105,6 +103,17 @@ class Editor:
                 "Open it, or a copy of it, and start the script anew.",
                 "timeline_gone",
             )
+
+
+def _open_project(host: Host) -> Project | None:
+    """Raises EditorError (not_running) for a Resolve that has ended: its objects know no names any more."""
+    try:
+        manager = host.resolve.GetProjectManager()
+        return manager.GetCurrentProject() if manager is not None else None
+    except (AttributeError, TypeError) as error:
+        raise EditorError(
+            "DaVinci Resolve does not answer any more.", "Start it, open the project, and start the script again.", "not_running"
+        ) from error
 
 
 def _rate_of(timeline: Timeline) -> TimelineRate:

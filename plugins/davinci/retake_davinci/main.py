@@ -15,12 +15,14 @@ from .errors import EditorError
 from .presenter import Presenter, open_session
 from .settings import load
 
+Say = Callable[[str], None]
+Ask = Callable[[str], str]
 TASKS = ("window", "fill", "generate", "revise", "doctor")
 WAIT_SECONDS = 15.0  # for the connection, so that the names of speakers are known
 _LOG = "davinci.log"
 
 
-def main(task: str, names: Mapping[str, Any] | None = None, *, say: Callable[[str], None] = print, ask: Callable[[str], str] | None = None) -> int:
+def main(task: str, names: Mapping[str, Any] | None = None, *, say: Say = print, ask: Ask | None = None) -> int:
     """Do one of `TASKS`; returns 0 if it went well.
 
     Args:
@@ -47,40 +49,63 @@ def main(task: str, names: Mapping[str, Any] | None = None, *, say: Callable[[st
         return 70
 
 
-def _do(task: str, given: dict[str, Any], home: Path, say: Callable[[str], None], ask: Callable[[str], str] | None) -> int:
-    host = bridge.connect(given.get("resolve"))
-    settings = load(home)
+def _do(task: str, given: dict[str, Any], home: Path, say: Say, ask: Ask | None) -> int:
+    host = bridge.connect(given.get("resolve"))  # first: on the free edition nothing else is asked, not even for windows
     fusion, bmd = given.get("fusion") or given.get("fu"), given.get("bmd")
-    session, folder = open_session(settings, home)
+    windows = ask is None and window.can_open(fusion, bmd)
     try:
-        presenter = Presenter(host, session, settings, folder=folder)
-        presenter.wait_for_connection(WAIT_SECONDS)
-        windows = window.can_open(fusion, bmd)
-        if task == "window":
-            if windows:
+        settings = load(home)
+        session, folder = open_session(settings, home)
+        try:
+            presenter = Presenter(host, session, settings, folder=folder)
+            if task == "window" and windows:
                 window.open_window(presenter, fusion, bmd)
-            else:
-                console.run(presenter, say=say, ask=ask or input)
-            return 0
-        if task == "fill":
-            presenter.fill()
-        elif task == "generate":
-            presenter.generate_at_playhead()
-        elif task == "revise":
-            clip = presenter.clip_under_playhead()
-            words = str(clip.request.get("text", ""))
-            text = (
-                window.ask(fusion, bmd, "Revise line", words) if windows and ask is None else (ask or input)(f"It says: {words}\nNew words> ")
-            ).strip()
-            if not text:
                 return 0
-            presenter.revise(text)
-        else:
-            raise ValueError(f"the tasks are {', '.join(TASKS)}, not {task!r}")
-        console.follow(presenter, say=say)
-        return 1 if presenter.report is not None and presenter.report.failed else 0
-    finally:
-        session.close()
+            presenter.wait_for_connection(WAIT_SECONDS)
+            if task == "window":
+                console.run(presenter, say=say, ask=ask or input)
+                return 0
+            question = (lambda words: window.ask(fusion, bmd, "Revise line", words)) if windows else (lambda words: _typed(words, ask or input))
+            if not _begin(task, presenter, question):
+                return 0
+            console.follow(presenter, say=say)
+        finally:
+            session.close()
+    except (EditorError, ClientError) as error:
+        if windows:
+            window.tell(fusion, bmd, [error.cause, f"-> {error.remedy}"])
+        raise
+    report = presenter.report
+    if report is None:
+        return 0
+    if windows:
+        window.tell(fusion, bmd, report.lines())
+    return 1 if report.failed else 0
+
+
+def _begin(task: str, presenter: Presenter, question: Ask) -> bool:
+    """Begin the batch of a task; False if the user does not want it."""
+    if task == "fill":
+        presenter.fill()
+    elif task == "generate":
+        presenter.generate_at_playhead()
+    elif task == "revise":
+        text = question(str(presenter.clip_under_playhead().request.get("text", ""))).strip()
+        if not text:
+            return False
+        presenter.revise(text)
+    else:
+        raise ValueError(f"the tasks are {', '.join(TASKS)}, not {task!r}")
+    return True
+
+
+def _typed(words: str, ask: Ask) -> str:
+    try:
+        return ask(f"It says: {words}\nNew words (nothing: leave it)> ")
+    except (EOFError, OSError, RuntimeError) as error:
+        raise EditorError(
+            "Nothing can be typed here.", "Start the script from a terminal, or change the marker's note and fill again.", "no_answer"
+        ) from error
 
 
 def _write_down(home: Path, text: str) -> Path:

@@ -5,7 +5,7 @@ UIManager has no published description: what is used of it here is what its exam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .errors import EditorError
@@ -230,3 +230,29 @@ def ask(fusion: Any, bmd: Any, title: str, text: str) -> str:
     dispatcher.RunLoop()
     small.Hide()
     return answer[0] if answer else ""
+
+
+def tell(fusion: Any, bmd: Any, lines: Sequence[str]) -> None:
+    """A small window with something to read, for scripts that were started from the menu: nobody looks at the console."""
+    ui = fusion.UIManager
+    dispatcher = bmd.UIDispatcher(ui)
+    small = dispatcher.AddWindow(
+        {"ID": "RetakeMessage", "WindowTitle": "Retake", "Geometry": [300, 300, 640, 320]},
+        [
+            ui.VGroup(
+                [
+                    ui.TextEdit({"ID": "Messages", "ReadOnly": True, "PlainText": "\n".join(lines), "Weight": 1}),
+                    ui.HGroup({"Weight": 0}, [ui.Button({"ID": "Close", "Text": "Close"})]),
+                ]
+            )
+        ],
+    )
+
+    def close(event: Any = None) -> None:
+        dispatcher.ExitLoop()
+
+    small.On["Close"].Clicked = close
+    small.On["RetakeMessage"].Close = close
+    small.Show()
+    dispatcher.RunLoop()
+    small.Hide()

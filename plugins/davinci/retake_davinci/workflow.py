@@ -131,13 +131,11 @@ class Batch:
             if not one.over:
                 self._session.cancel(one.order_id)
 
-    def abandon(self) -> None:
-        """Stop listening at once, for a window that is closed: what is rendered then is found again by the next batch."""
+    def abandon(self, cause: str = "The script was ended before the take was there.", remedy: str = "Start it again.") -> None:
+        """Stop listening at once: what is rendered then is found again by the next batch."""
         for one in self.running:
             if not one.over:
-                one.entry = self._entry(
-                    one.task, Outcome.CANCELLED, cause="The script was ended before the take was there.", remedy="Start it again."
-                )
+                one.entry = self._entry(one.task, Outcome.CANCELLED, cause=cause, remedy=remedy)
                 self.report.entries.append(one.entry)
         self._finish()
 
