@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from retake import __version__, cli_output
 from retake.cli_doctor import add_doctor
+from retake.cli_engines import add_engines
 from retake.cli_fill import add_fill
 from retake.cli_install import add_install
 from retake.cli_make import add_makers
@@ -42,6 +43,7 @@ add_takes(app)
 add_fill(app)
 add_markers(app)
 add_doctor(app)
+add_engines(app)
 add_serve(app)
 add_watch(app)
 add_prune(app)

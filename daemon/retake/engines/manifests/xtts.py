@@ -1,0 +1,88 @@
+"""Adapter of XTTS v2 (coqui-tts 0.28): 17 languages, a GPU or a patient processor."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+RATE = 24000
+KEPT = 8  # voices in memory, less than a megabyte each
+LONGEST_REFERENCE = 60  # s that are learnt from; the package would use 6 of them
+REFERENCE_CHUNK = 6  # s, as the package does
+TEMPERATURE = 0.65
+PAUSE = 0.2  # s between the pieces of a text
+SMALL = 100  # characters of a piece when memory is short
+
+
+def load(setup: Any) -> Xtts:
+    import torch
+    from TTS.tts.configs.xtts_config import XttsConfig
+    from TTS.tts.models.xtts import Xtts as Model
+
+    if setup.threads:
+        torch.set_num_threads(setup.threads)
+    config = XttsConfig()
+    config.load_json(str(setup.weights / "config.json"))
+    model = Model.init_from_config(config)
+    setup.report(0.1, "reading weights")
+    model.load_checkpoint(config, checkpoint_dir=str(setup.weights), eval=True)
+    device = "cuda" if setup.device == "cuda" and torch.cuda.is_available() else "cpu"
+    return Xtts(model.to(device))
+
+
+class Xtts:
+    paces = True
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.voices: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
+
+    def speak(self, order: Any) -> Iterator[tuple[Any, int]]:
+        import numpy as np
+        import torch
+
+        latent, embedding = self._voice(order)
+        torch.manual_seed(order.seed)
+        pieces = self._pieces(order)
+        for number, piece in enumerate(pieces):
+            order.report(number / len(pieces))
+            if number:
+                yield np.zeros(round(PAUSE / order.pace * RATE), np.float32), RATE
+            stream = self.model.inference_stream(
+                piece, order.language, latent, embedding, temperature=TEMPERATURE, speed=order.pace, enable_text_splitting=False
+            )
+            for chunk in stream:
+                order.report((number + 0.5) / len(pieces))
+                yield chunk.detach().to(torch.float32).cpu().contiguous().numpy().reshape(-1), RATE
+
+    def _voice(self, order: Any) -> tuple[Any, Any]:
+        if order.voice_key not in self.voices:
+            order.report(0.0, "learning the voice")
+            self.voices[order.voice_key] = self.model.get_conditioning_latents(
+                audio_path=[str(order.reference)],
+                max_ref_length=LONGEST_REFERENCE,
+                gpt_cond_len=LONGEST_REFERENCE,
+                gpt_cond_chunk_len=REFERENCE_CHUNK,
+            )
+            while len(self.voices) > KEPT:
+                self.voices.popitem(last=False)
+        self.voices.move_to_end(order.voice_key)
+        return self.voices[order.voice_key]
+
+    def _pieces(self, order: Any) -> list[str]:
+        """Pieces as long as the language's network can say in one go, cut at spaces where it must be."""
+        limit = self.model.tokenizer.char_limits.get(order.language.split("-")[0], 250)
+        limit = min(limit, SMALL) if order.smaller else limit
+        out: list[str] = []
+        for sentence in order.sentences:
+            rest = sentence.strip()
+            while len(rest) > limit:
+                cut = max(rest.rfind(mark, 0, limit) for mark in (", ", "; ", ": "))
+                cut = cut + 1 if cut > limit // 3 else rest.rfind(" ", 0, limit)
+                cut = cut if cut > 0 else limit
+                out.append(rest[:cut].strip())
+                rest = rest[cut:].strip()
+            out.append(rest)
+        return [piece for piece in out if any(character.isalnum() for character in piece)]
