@@ -77,7 +77,7 @@ def test_takes_lie_at_the_exact_frames_in_the_scenes_rate(edit: dict) -> None:
         assert picture == sound + 1
         if line["frames"] is not None:
             assert end - start == SLOT
-        assert probe(Path(line["path"])).video.rate == RATE  # pyright: ignore[reportOptionalMemberAccess]
+        assert probe(Path(line["path"])).rate == RATE
     assert len({take for take in edit["folder"] if take.endswith(".mp4")}) in {0, 7}, "takes are all beside the .blend, or all used where they are"
 
 
@@ -155,7 +155,7 @@ def test_reopened_a_line_is_revised_and_switched_back(edit: dict, user: Blender,
     assert answer["missing"] == []
     assert answer["field"] == "We ship on Friday."
     assert answer["problems"] == []
-    changed = [(one["text"], other["text"]) for one, other in zip(answer["before"], answer["after"], strict=True) if one != other]
+    changed = [(one["text"], other["text"]) for one, other in zip(answer["before"], answer["after"], strict=True) if one["text"] != other["text"]]
     assert changed == [("We ship on Friday.", "We ship on Monday.")]
     assert [text for text, _ in answer["takes"]] == ["We ship on Friday.", "We ship on Monday."]
     assert answer["shown"] != answer["first"] == answer["switched"]
