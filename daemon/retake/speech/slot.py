@@ -1,6 +1,7 @@
 """A line in its slot: what is heard in a take, from its first frame to its last.
 
-A take is its slot with `handles` frames before and behind it. The words begin behind the first handle; at their own pace they may run into the last one.
+A take is its slot with `handles` frames before and behind it. The words begin behind the first handle; at their own pace they may run into the
+last one.
 """
 
 from __future__ import annotations
