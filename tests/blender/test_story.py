@@ -123,8 +123,8 @@ def level(sound: np.ndarray, frame: int) -> float:
 
 def check_sound(sound: np.ndarray, line: dict, start: int, end: int) -> None:
     """The take's own sound is at its place, to within one frame, and is not silence."""
-    take = read_audio(Path(line["path"]), SOUND)[: (end - start) * SOUND // 24]
     frame = SOUND // 24
+    take = read_audio(Path(line["path"]), SOUND)[line["handles"] * frame :][: (end - start) * frame]
     begin = start * frame
     heard = sound[max(0, begin - 2 * frame) : begin + len(take) + 2 * frame]
     assert np.sqrt(np.mean(take**2)) > 0.01, f"{line['text']}: the take is silent"
@@ -140,6 +140,7 @@ def check_sound(sound: np.ndarray, line: dict, start: int, end: int) -> None:
 def check_picture(pictures: np.ndarray, line: dict, start: int, end: int) -> None:
     """The take's own frames are at their places: no other shift, of up to two frames, fits better."""
     take = np.stack([frame for chunk in read_frames(Path(line["path"])) for frame in as_frames(chunk)])
+    take = take[line["handles"] :]
     middle = slice(4, end - start - 4)
     shown = pictures[start:end][middle]
     differences = {shift: float(np.mean(np.abs(shown - np.roll(take, shift, axis=0)[: end - start][middle]))) for shift in (-2, -1, 0, 1, 2)}

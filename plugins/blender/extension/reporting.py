@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import lines, takes, view
+from . import engine, lines, takes, view
 from .lines import SceneLine
 
 # Figures of a take that an editor can judge: (key in `measured`, words).
@@ -28,7 +28,7 @@ def write_report(scene: bpy.types.Scene) -> str:
 
 
 def report_of(scene: bpy.types.Scene) -> str:
-    every = lines.lines_of(scene)
+    every = lines.lines_of(scene, engine.speakers())
     counts: dict[str, int] = {}
     for line in every:
         counts[line.state.value] = counts.get(line.state.value, 0) + 1

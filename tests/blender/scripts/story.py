@@ -227,6 +227,12 @@ def listed(scene: Any) -> list[dict]:
         if line.pictures:
             picture = lines.scene_strip(scene, line.pictures[0])
             entry = module("takes").active_take(picture)
-            one |= {"path": module("takes").file_of(entry), "rate": entry.rate, "take": entry.id, "take_frames": entry.frames}
+            one |= {
+                "path": module("takes").file_of(entry),
+                "rate": entry.rate,
+                "take": entry.id,
+                "take_frames": entry.frames,
+                "handles": entry.handles,
+            }
         out.append(one)
     return out
