@@ -33,7 +33,7 @@ def export_file(scene: bpy.types.Scene, path: str) -> list[str]:
     target = Path(bpy.path.abspath(path))
     part = target.with_name(f".part-{os.getpid()}-{target.name}")
     try:
-        write_any(timeline, part)
+        said += [f"{found.where}: {found.cause}" for found in write_any(timeline, part)]
         part.replace(target)
     except TimelineError as error:
         raise PlacingError(error.cause, error.remedy) from error

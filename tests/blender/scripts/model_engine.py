@@ -34,6 +34,8 @@ def pump_until(model: Model, done: Any, seconds: float = WAIT) -> float:
         longest = max(longest, time.monotonic() - begin)
         if done():
             return longest
+        if any(one.problem for one in model.engine.progress()):
+            break
         time.sleep(0.05)
     raise AssertionError(f"not done after {seconds:.0f} s: {model.engine.status()}, {model.engine.progress()}, {model.engine.notices()}")
 
