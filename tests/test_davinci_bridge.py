@@ -9,6 +9,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 from davinci_samples import synthetic_stage
 from resolve.double import World, stage
+
 from retake_davinci import bridge, doctor, main
 from retake_davinci.errors import EditorError
 
@@ -149,7 +150,9 @@ def test_settings(tmp_path: Path) -> None:
 
     assert load(tmp_path) == Settings()
     (tmp_path / "token").write_text("secret\n", encoding="ascii")
-    content = f'{{"address": "http://render-box:7420", "token_file": "{(tmp_path / "token").as_posix()}", "paths": "Z:/retake=/mnt/retake", "handles": 8}}'
+    content = (
+        f'{{"address": "http://render-box:7420", "token_file": "{(tmp_path / "token").as_posix()}", "paths": "Z:/retake=/mnt/retake", "handles": 8}}'
+    )
     (tmp_path / "davinci.json").write_text(content, encoding="utf-8")
     session = load(tmp_path).session(tmp_path)
     assert (session.address, session.token, session.name) == ("http://render-box:7420", "secret", "davinci")

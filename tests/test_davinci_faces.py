@@ -13,13 +13,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import retake_client
-import retake_davinci
 from conftest import EnrolledHome
 from daemon_process import Daemon, daemon
 from davinci_samples import marker
 from resolve.double import Stage, stage
 from resolve.ui import Dispatcher, UIManager
+
+import retake_client
+import retake_davinci
 from retake_davinci import bridge, console, installing, main, window
 from retake_davinci.presenter import Presenter, open_session
 from retake_davinci.settings import Settings

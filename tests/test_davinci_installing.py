@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import retake_client
 import retake_davinci
+from retake.cli import run
 from retake_davinci import installing
 from retake_davinci.errors import EditorError
-
-from retake.cli import run
 
 SOURCES = {"retake_client": Path(retake_client.__file__).parent, "retake_davinci": Path(retake_davinci.__file__).parent}
 FORBIDDEN = '<>:"/\\|?*'  # in names of files, on one system or another

@@ -14,6 +14,9 @@ from conftest import EnrolledHome
 from daemon_process import Daemon, daemon
 from davinci_samples import marker
 from resolve.double import FIRST_FRAME, Stage, World, stage
+
+from retake.media.audio import read_audio
+from retake.media.probe import probe
 from retake_davinci import bridge, clips
 from retake_davinci.console import follow
 from retake_davinci.editor import Editor
@@ -22,9 +25,6 @@ from retake_davinci.planning import State
 from retake_davinci.presenter import Presenter, open_session
 from retake_davinci.report import Outcome, Report
 from retake_davinci.settings import Settings
-
-from retake.media.audio import read_audio
-from retake.media.probe import probe
 
 SMALL = Settings(width=160, height=160, may_start=False)
 RATES = {"24": Fraction(24), "25": Fraction(25), "29.97 DF": Fraction(30000, 1001), "60": Fraction(60)}
@@ -130,7 +130,7 @@ def test_fill_generate_and_revise(rate: str, exclusive: bool, open_presenter, ru
     assert on.timeline.markers[float(2 * second)]["note"] == "We ship on Monday."
     editor = Editor.of_current(bridge.connect(on.resolve))
     assert [row.state for row in presenter.rows()] == [State.DONE] * 3
-    assert [clip.request["text"] for clip in clips.find_clips(editor)][0] == "We ship on Monday."
+    assert next(clip.request["text"] for clip in clips.find_clips(editor)) == "We ship on Monday."
     presenter.fill()
     assert presenter.report is not None and presenter.report.summary() == "There was nothing to do."
     assert len([timeline for timeline in on.project.timelines if "before Retake" in timeline.name]) == 3

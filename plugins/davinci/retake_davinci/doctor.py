@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from retake_client.doctor import Finding
-
 from retake_client import doctor as client_doctor
+from retake_client.doctor import Finding
 from retake_client.errors import ClientError
 
 from . import bridge

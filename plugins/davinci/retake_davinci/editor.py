@@ -75,13 +75,7 @@ class Editor:
 
         Raises EditorError: other_project if another project has been opened, timeline_gone.
         """
-        open_project = _open_project(self.host)
-        if open_project is None or identity(open_project) != self.project_id:
-            raise EditorError(
-                "Another project has been opened.",
-                "Open the project again and start the script anew: finished takes are found again.",
-                "other_project",
-            )
+        self.check_open()
         shown = self.project.GetCurrentTimeline()
         if shown is not None and identity(shown) == self.timeline_id:
             yield
@@ -92,6 +86,16 @@ class Editor:
         finally:
             if shown is not None:
                 self.project.SetCurrentTimeline(shown)
+
+    def check_open(self) -> None:
+        """Raise EditorError (not_running, other_project) if our project is not the open one any more."""
+        open_project = _open_project(self.host)
+        if open_project is None or identity(open_project) != self.project_id:
+            raise EditorError(
+                "Another project has been opened.",
+                "Open the project again and start the script anew: finished takes are found again.",
+                "other_project",
+            )
 
     def make_current(self) -> None:
         """Raise EditorError (timeline_gone) if our timeline cannot be shown."""

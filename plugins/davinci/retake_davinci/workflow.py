@@ -26,6 +26,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from fusionscript import MediaPoolItem
 
+_KEPT = "The take is kept and need not be rendered again."
 ENDED = (OrderState.DONE, OrderState.FAILED, OrderState.CANCELLED)
 
 
@@ -76,6 +77,8 @@ class Batch:
         self._folder = folder
         self._tasks = list(tasks)
         self._rule = placing.EndRule()
+        # Kept, since a Resolve that has ended cannot be asked any more.
+        self._timecodes = {task.line.id: editor.timecode(task.line.start) for task in self._tasks}
 
     @property
     def over(self) -> bool:
@@ -165,6 +168,7 @@ class Batch:
                 if task.clip is not None:
                     return self._as_take(task, take, shown, media)
                 line = self._line_now(task.line)
+                self._timecodes[line.id] = self.editor.timecode(line.start)
                 stretch = _stretch(line, take, first_frame(task.request))
                 put = placing.place(
                     self.editor, media, stretch, first=first_frame(task.request), rule=self._rule, above=line.track,
@@ -175,7 +179,13 @@ class Batch:
                     notes.append("The clip could not be marked, so that the line cannot be revised on it.")
                 return self._entry(replace(task, line=line), Outcome.PLACED, notes=notes, frames=stretch.frames)
         except EditorError as error:
-            return self._entry(task, Outcome.FAILED, error=error, notes=["The take is kept and need not be rendered again."])
+            return self._entry(task, Outcome.FAILED, error=error, notes=[_KEPT])
+        except (AttributeError, TypeError):  # what objects of a program that has just ended raise
+            try:
+                self.editor.check_open()
+            except EditorError as error:
+                return self._entry(task, Outcome.FAILED, error=error, notes=[_KEPT])
+            raise
 
     def _as_take(self, task: Task, take: LocalTake, shown: Shown, media: MediaPoolItem) -> Entry:
         clip = self._clip_now(task.clip)
@@ -239,7 +249,7 @@ class Batch:
         doubt = (task.line.doubt,) if task.line.doubt else ()
         return Entry(
             line=task.line.id,
-            timecode=self.editor.timecode(task.line.start),
+            timecode=self._timecodes.get(task.line.id, ""),
             speaker=str(task.request.get("speaker", task.line.speaker or self.settings.speaker or "?")),
             text=task.line.text,
             outcome=outcome,
