@@ -254,6 +254,10 @@ def test_anything_else_can_be_asked(daemon: HttpDaemon, tmp_path: Path) -> None:
     with host(settings(daemon, tmp_path)) as one:
         one.session.ask(Question("q1", "takes", lambda client: client.takes(speaker="anna")["total"]))
         assert one.until_over("q1").answer == 1
+        one.session.takes_of("line1", id_="t1")
+        one.session.takes_of("line2", id_="t2")
+        assert [take["id"] for take in one.until_over("t1").answer] == [TAKE]
+        assert one.until_over("t2").answer == []
         one.session.ask(Question("q2", "takes", lambda client: client.take("ffffffffffffffff")))
         assert (one.until_over("q2").error or ("", "", ""))[2] == "unknown_take"
         one.session.ask(Question("q3", "bad", lambda client: 1 // 0))

@@ -261,8 +261,11 @@ class Client:
 
     # Takes
 
-    def takes(self, *, speaker: str | None = None, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
-        given = {"speaker": speaker, "limit": str(limit), "cursor": cursor}
+    def takes(
+        self, *, speaker: str | None = None, line: str | None = None, text: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """A page of takes, newest first; only those of a speaker, of the line with the id `line`, or of exactly the words `text`."""
+        given = {"speaker": speaker, "line": line, "text": text, "limit": str(limit), "cursor": cursor}
         return self.transport.call("GET", f"/v1/takes?{urlencode({name: value for name, value in given.items() if value})}")
 
     def take(self, id_: str) -> dict[str, Any]:

@@ -184,9 +184,9 @@ class Link:
         """Look again and again for as long as this is the connection."""
         if self._client is not client:
             return
-        self._check(client)
         if first:
-            self._fetch_speakers(client)
+            self._fetch_speakers(client)  # so that they are known to whoever sees that it is ready
+        self._check(client)
         self._pool.soon(self._beat, client, False, after=LOOK_SECONDS if self._status.state is ConnectionState.READY else _POOR_SECONDS)
 
     def _check(self, client: Client) -> None:

@@ -120,6 +120,10 @@ class Session:
         """Have something else asked of the daemon; the answer comes as an update."""
         self._desk.give(question)
 
+    def takes_of(self, line: str, *, id_: str, key: str = "") -> None:
+        """Ask for the takes of the line with the id `line`: the answer is a list of takes as `GET /v1/takes` has them, newest first."""
+        self._desk.give(Question(id_, key or line, lambda client: client.takes(line=line, limit=500)["takes"]))
+
     def resume(self, order: AnyOrder, job_id: str = "") -> None:
         """Go on with an order of an earlier session. With the `job_id` that its updates told its job is found at once; else by the order's id."""
         self._desk.give(order, job_id=job_id)
