@@ -1,0 +1,198 @@
+"""Voices of engines that live in their own process: what they say is checked, timed, paced and brought to the speaker's loudness here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.progress import Progress
+from retake.domain.speaker import Speaker
+from retake.domain.speech import Speech
+from retake.domain.timing import Timing
+from retake.engines import registry
+from retake.engines.failures import OutOfMemory
+from retake.engines.hosts import Hosts, hosts
+from retake.engines.process import HostProcess
+from retake.media.files import sha256
+
+from . import activity
+from .align import align
+from .mastering import master
+from .recognise import recognise
+from .stretch import stretch
+from .text import normalise, sentences
+
+Samples = NDArray[np.float32]
+READINGS = 3  # engines of this kind sometimes leave out or repeat words: another seed usually does not
+SURE = 0.5  # confidence of the words' alignment from which a reading is taken as it is
+_NEXT_SEED = 7919
+_EDGE = 0.05  # s of quiet that is left at both ends
+_ALIGNED = "en"  # the language whose words can be found in the sound
+
+
+@dataclass(frozen=True)
+class _Reading:
+    samples: Samples
+    rate: int
+    timing: Timing
+
+
+class HostedVoice:
+    """VoiceEngine. Installed engines are looked up anew for every line, so that one that is renewed or removed is noticed.
+
+    Args:
+        home: Retake's folder.
+        name: of an installed voice engine.
+    """
+
+    def __init__(self, home: Path, name: str, *, pool: Hosts | None = None) -> None:
+        self.name = name
+        self._home = home
+        self._pool = pool
+        self._engine()
+
+    @property
+    def version(self) -> str:
+        return self._engine().sound_version
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self._engine().manifest.languages)
+
+    def speak(self, speaker: Path, text: str, *, seed: int = 0, pace: float = 1.0, progress: Progress | None = None) -> Speech:
+        """Speak `text` like the reference in the folder `speaker`; see VoiceEngine.speak.
+
+        Words are found in what the engine made by forced alignment (the timing has a confidence and is not exact). A reading whose words are
+        doubtful is made again with another seed, at most READINGS times in all; if all are, the surest counts, unless its words are wrong.
+
+        Raises:
+            RetakeError: engine_not_installed, engine_language, engine_wrong_words, engine_out_of_memory, or the engine's own failure.
+        """
+        progress = progress or Progress()
+        engine = self._engine()
+        person = _person(speaker)
+        language = _language(engine, person.language, self._home)
+        spoken = [normalise(sentence) for sentence in sentences(text)] if language == _ALIGNED else [text.strip()]
+        reference = speaker / "reference.wav"
+        fields = {
+            "text": " ".join(spoken),
+            "sentences": spoken,
+            "language": language,
+            "reference": str(reference.resolve()),
+            "reference_text": person.transcript,
+            "voice_key": sha256(reference),
+        }
+        best: _Reading | None = None
+        for number in range(READINGS):
+            order = fields | {"seed": (seed + number * _NEXT_SEED) % 2**31}
+            samples, rate = self._made(engine, order, pace, progress)
+            reading = _timed(samples, rate, text if language == _ALIGNED else None, progress)
+            if reading is not None and (best is None or reading.timing.confidence > best.timing.confidence):
+                best = reading
+            if best is not None and (best.timing.confidence >= SURE or language != _ALIGNED):
+                break
+        if best is None:
+            raise RetakeError(
+                f"The engine '{self.name}' did not say these words, {READINGS} times in a row.",
+                "Split the line, write it differently, or use another engine.",
+                code="engine_wrong_words",
+            )
+        samples = master(best.samples, best.rate, person.loudness_lufs)
+        progress.report(1.0)
+        return Speech(samples, best.rate, best.timing, f"{self.name} {engine.sound_version}")
+
+    def _engine(self) -> registry.Engine:
+        return registry.ready_engine(self._home, self.name, "voice")
+
+    def _made(self, engine: registry.Engine, order: dict[str, object], pace: float, progress: Progress) -> tuple[Samples, int]:
+        """What the engine says, at `pace`. When memory runs out, everything else is let go and the engine tries once more with less."""
+        pool = self._pool or hosts(self._home)
+        try:
+            with pool.use(engine, progress) as host:
+                return _spoken(host, order, pace, progress)
+        except OutOfMemory:
+            pool.make_room()
+            with pool.use(engine, progress) as host:
+                return _spoken(host, order | {"smaller": True}, pace, progress)
+
+
+def _spoken(host: HostProcess, order: dict[str, object], pace: float, progress: Progress) -> tuple[Samples, int]:
+    name = host.engine.name
+    parts: list[Samples] = []
+    rate = 0
+    for piece, piece_rate in _pieces(host, order | {"pace": pace if host.paces else 1.0}, progress):
+        if piece_rate != (rate or piece_rate) or not 8000 <= piece_rate <= 192_000:
+            raise _bad_sound(name, f"a sampling rate of {piece_rate} Hz")
+        rate = piece_rate
+        if not np.isfinite(piece).all():
+            raise _bad_sound(name, "numbers that are no sound")
+        parts.append(piece)
+    if not parts or not sum(len(part) for part in parts):
+        raise _bad_sound(name, "no sound")
+    samples = np.concatenate(parts)
+    peak = float(np.abs(samples).max())
+    if peak > 1.0:
+        samples /= peak
+    return (samples if host.paces else stretch(samples, rate, pace)), rate
+
+
+def _pieces(host: HostProcess, order: dict[str, object], progress: Progress) -> Iterator[tuple[Samples, int]]:
+    for message in host.stream("speak", order, progress):
+        array = message.arrays.get("samples")
+        if array is None or array.dtype != "float32":
+            raise _bad_sound(host.engine.name, "something else than sound")
+        yield np.frombuffer(array.data, np.float32).copy(), int(message.fields["rate"])
+
+
+def _timed(samples: Samples, rate: int, text: str | None, progress: Progress) -> _Reading | None:
+    """The sound without the silence around it, and when its words are said (without `text`: its phones); None if it says something else."""
+    samples = _trimmed(samples, rate)
+    try:
+        timing = recognise(samples, rate, progress).timing if text is None else align(samples, rate, text, progress=progress)
+    except RetakeError as error:
+        if error.code in {"no_speech", "transcript_mismatch"}:
+            return None
+        raise
+    return _Reading(samples, rate, timing)
+
+
+def _trimmed(samples: Samples, rate: int) -> Samples:
+    heard = np.flatnonzero(activity.active(samples, rate))
+    if not len(heard):
+        return samples
+    start = max(0, round((heard[0] * activity.STEP - _EDGE) * rate))
+    end = min(len(samples), round(((heard[-1] + 1) * activity.STEP + _EDGE) * rate))
+    return samples[start:end]
+
+
+def _person(folder: Path) -> Speaker:
+    try:
+        return Speaker.model_validate_json((folder / "speaker.json").read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RetakeError(
+            f"The record of the speaker '{folder.name}' cannot be read.", "Enrol the speaker again.", kind=ErrorKind.ENVIRONMENT, code="bad_speaker"
+        ) from error
+
+
+def _language(engine: registry.Engine, wanted: str, home: Path) -> str:
+    """The engine's own tag for a language; raises RetakeError naming the engines that speak it."""
+    known = engine.manifest.languages
+    plain = wanted.split("-", maxsplit=1)[0]
+    for tag in (wanted, plain):
+        if not known or tag in known:
+            return tag
+    others = [one.name for one in registry.engines(home, "voice") if not one.manifest.languages or plain in one.manifest.languages]
+    remedy = f"Engines that do: {', '.join(others)}." if others else "No engine that Retake knows does."
+    raise RetakeError(f"The engine '{engine.name}' does not speak '{wanted}'.", remedy, code="engine_language")
+
+
+def _bad_sound(engine: str, what: str) -> RetakeError:
+    return RetakeError(
+        f"The engine '{engine}' made {what}.", "Try another seed or another engine.", kind=ErrorKind.ENVIRONMENT, code="engine_bad_sound"
+    )
