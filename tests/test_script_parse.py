@@ -73,7 +73,7 @@ def test_marks_are_taken_away_and_words_stay() -> None:
     script = (
         "**Bold**, *soft*, _under_, ~~gone~~ and `code` of [Retake](https://x.y), <b>now</b> snake_case 2 * 3 * 4 \\*star\\* ![a picture](p.png)end"
     )
-    assert texts(script) == ["Bold, soft, under, gone and code of Retake, now snake_case 2 * 3 * 4 *star* end"]
+    assert texts(script) == ["*Bold*, *soft*, under, gone and code of Retake, now snake_case 2 * 3 * 4 \\*star\\* end"]
 
 
 def test_tables_are_read_row_by_row() -> None:
@@ -88,6 +88,7 @@ def test_ids_survive_edits_moves_and_duplicates() -> None:
     assert [line.id for line in edited.lines if line.text == "Two."] == [ids["Two."], before.lines[3].id]
     assert len({line.id for line in before.lines}) == 4
     assert parse_text("@a: Hi.").lines[0].id != parse_text("@b: Hi.").lines[0].id
+    assert parse_text("One [pause 1] [SQL](say: sequel).").lines[0].id == parse_text("One SQL.").lines[0].id
     assert parse_text("One.\n\nTwo.").lines[0].id == parse_text("# T\n\n> *One.*").lines[0].id
 
 

@@ -68,7 +68,7 @@ SAID = [
     ("9:05", "nine oh five"),
     ("12:00.", "twelve o'clock."),
     ("10:05", "ten oh five"),
-    ("7:00 am", "seven am"),
+    ("7:00 am", "seven A.M."),
     # money
     ("$5", "five dollars"),
     ("$1", "one dollar"),
@@ -123,7 +123,7 @@ SAID = [
     ("Call 911!", "Call nine one one!"),
     # names with digits
     ("COVID-19", "covid nineteen"),
-    ("MP3", "MP three"),
+    ("MP3", "M.P three"),
     ("H.264", "H two six four"),
     ("B2B", "B two B"),
     ("3D", "three D"),

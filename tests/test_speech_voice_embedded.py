@@ -17,13 +17,14 @@ from retake.domain.errors import Cancelled, RetakeError
 from retake.domain.phones import PHONES, SILENCE
 from retake.domain.progress import Progress
 from retake.domain.speech import Speech
-from retake.speech import embedded
+from retake.speech import embedded, features
 from retake.speech.adapt import Adapted, Settings, adapt, spectral_loss
 from retake.speech.embedded import EmbeddedVoice, enrol
 from retake.speech.hibari_net import RATE
 from retake.speech.loudness import CEILING, loudness, true_peak
 from retake.speech.material import Material, prepare
 from retake.speech.plan import plan
+from retake.speech.style import STYLES
 from retake.speech.synthesis import Synthesiser, render
 from retake.speech.voice_store import FOLDER, RECORD, WEIGHTS, load_profile, load_voice
 
@@ -263,3 +264,39 @@ def test_cancel_while_speaking(speaker: Path, engine: EmbeddedVoice) -> None:
     progress.cancel()
     with pytest.raises(Cancelled):
         engine.speak(speaker, LINE, seed=0, pace=1.0, progress=progress)
+
+
+def test_pauses_last_as_long_as_they_say(speaker: Path, engine: EmbeddedVoice) -> None:
+    plain = engine.speak(speaker, "We ship on Friday. Or not at all.")
+    text = "[pause 0.5] We ship [pause 0.8] on Friday. [pause 1.5] Or not at all. [pause 0.7]"
+    said = engine.speak(speaker, text)
+    assert [word.text for word in said.timing.words] == [word.text for word in plain.timing.words]
+    long = [round(end - start, 2) for start, end in said.timing.pauses(0.4)]
+    assert long == [0.5, 0.8, 1.5, 0.7]
+    assert said.timing.phones[-1].end == pytest.approx(said.duration)
+    quicker = engine.speak(speaker, text, pace=1.2)
+    assert [round(end - start, 2) for start, end in quicker.timing.pauses(0.4)] == long
+
+
+def test_a_stressed_word_is_longer_and_higher(speaker: Path, engine: EmbeddedVoice) -> None:
+    plain = engine.speak(speaker, "The second room is larger than this one.")
+    strong = engine.speak(speaker, "The *second* room is larger than this one.")
+    lengths, tops = [], []
+    for said in (plain, strong):
+        (word,) = [word for word in said.timing.words if word.text == "second"]
+        heard = features.pitch(said.samples)[round(word.start * 80) : round(word.end * 80)]
+        lengths.append(word.end - word.start)
+        tops.append(float(np.percentile(heard[heard > 50], 90)))
+    assert lengths[1] > 1.1 * lengths[0]
+    assert tops[1] > 1.02 * tops[0]
+    assert [word.text for word in plain.timing.words] == [word.text for word in strong.timing.words]
+
+
+def test_styles_are_slower_or_quicker_and_others_are_refused(speaker: Path, engine: EmbeddedVoice) -> None:
+    text = "We ship on Friday. Nobody waits for us."
+    seconds = {style: engine.speak(speaker, text, style=style).duration for style in STYLES}
+    assert seconds["brisk"] < seconds["neutral"] < seconds["emphatic"]
+    assert np.array_equal(engine.speak(speaker, text, style="neutral").samples, engine.speak(speaker, text).samples)
+    with pytest.raises(RetakeError, match="no style 'shouted'") as caught:
+        engine.speak(speaker, text, style="shouted")
+    assert "neutral, warm, brisk, emphatic" in caught.value.remedy

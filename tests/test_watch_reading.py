@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retake.domain.errors import RetakeError
-from retake.watch import safe_data, template
+from retake.media import safe_data
+from retake.watch import template
 from retake.watch.reader import LARGEST, read_drop
 from retake.watch.texts import decode
 from retake.watch.wish import Cue, Drop, Options
@@ -330,3 +331,9 @@ def refused_or_read(name: str, content: str) -> None:
 
 def test_json_depth_is_counted_outside_of_words() -> None:
     assert safe_data.read_json('{"text": "[[[[[[[[[[[[[[[[[["}') == {"text": "[" * 18}
+
+
+def test_yaml_with_control_characters_is_told_as_bad() -> None:
+    with pytest.raises(RetakeError) as caught:
+        safe_data.read_yaml("text: a\x0bb")
+    assert caught.value.code == "bad_yaml"

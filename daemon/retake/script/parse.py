@@ -6,7 +6,8 @@
     - A list item.       every item is a line of its own
     <!-- a note -->      comments, front matter, fenced code and rules are left out
 
-Emphasis, links and inline code are spoken as the words they mark.
+Links and inline code are spoken as the words they mark. Stars and other hints of how words are said stay (docs/pronunciation.md); a line's
+identity does not depend on them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.hints import STRESSED, shown
 from retake.domain.script import Line, Script
 
 LARGEST = 2_000_000  # bytes of a script file: some 30 hours of speech
@@ -38,11 +40,11 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!@>~|])")
 _HIDDEN = 0xE000  # private code points that stand for escaped characters while marks are taken away
 _MARKS = (
     (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), ""),  # pictures
-    (re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])"), r"\1"),  # links
+    (re.compile(r"\[(?!\s*pause\b)([^\]]+)\](?:\((?!\s*[A-Za-z]+\s*:\s)[^)]*\)|\[(?!\s*pause\b)[^\]]*\])", re.IGNORECASE), r"\1"),  # links
     (re.compile(r"<((?:https?://|mailto:)?[^\s<>]+[.@][^\s<>]+)>"), r"\1"),
     (re.compile(r"</?[A-Za-z][^<>]*>"), " "),  # HTML
     (re.compile(r"(`+)(.+?)\1"), r"\2"),
-    (re.compile(r"(\*\*\*|\*\*|\*)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    (STRESSED, r"*\2*"),
     (re.compile(r"(?<!\w)(___|__|_)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
     (re.compile(r"~~(?=\S)(.+?)(?<=\S)~~"), r"\1"),
 )
@@ -144,9 +146,9 @@ def _blocks(text: str) -> tuple[str, list[str]]:
             close()
         elif heading is not None:
             close()
-            title = title or _plain(heading[1])
+            title = title or shown(_plain(heading[1]))
         elif paragraph and len(paragraph) == 1 and _UNDERLINE.fullmatch(line) and not _SPEAKER.match(paragraph[0]):
-            title = title or _plain(paragraph[0])  # a heading underlined with === or ---
+            title = title or shown(_plain(paragraph[0]))  # a heading underlined with === or ---
             paragraph.clear()
         elif _RULE.fullmatch(line) or _TABLE_RULE.fullmatch(line.strip()) or _DEFINITION.fullmatch(line):
             close()
@@ -180,6 +182,7 @@ def _plain(text: str) -> str:
     text = _ESCAPED.sub(_hide, text)
     for pattern, replacement in _MARKS:
         text = pattern.sub(replacement, text)
+    text = text.replace(chr(_HIDDEN + ord("*")), "\\*")  # stays escaped, or it would stress words
     text = "".join(chr(ord(c) - _HIDDEN) if _HIDDEN <= ord(c) < _HIDDEN + 128 else c for c in text)
     if text.startswith("|") and text.endswith("|"):
         text = ", ".join(cell.strip() for cell in text.strip("|").split("|") if cell.strip())
@@ -187,7 +190,7 @@ def _plain(text: str) -> str:
 
 
 def _identity(text: str, speaker: str | None, seen: Counter[str]) -> str:
-    """Hash of who says what; the second, third ... line that says the same gets its number added."""
-    digest = hashlib.sha256(f"{speaker or ''}\n{text}".encode()).hexdigest()[:_ID_LENGTH]
+    """Hash of who says what, however it is said; the second, third ... line that says the same gets its number added."""
+    digest = hashlib.sha256(f"{speaker or ''}\n{shown(text)}".encode()).hexdigest()[:_ID_LENGTH]
     seen[digest] += 1
     return digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"

@@ -84,7 +84,7 @@ def align(samples: Samples, rate: int, text: str, *, strict: bool = True, progre
     """
     progress = progress or Progress()
     check(text)
-    said = [word for sentence in sentences(text) for word in pronounce(sentence)]
+    said = [word for sentence in sentences(text) for word in pronounce(sentence) if word.pause is None]
     progress.check()
     words = [[symbol for symbol, _ in word.phones] for word in said]
     if not activity.active(samples, rate).any():

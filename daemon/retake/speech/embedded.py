@@ -32,17 +32,19 @@ from .loudness import SILENT, loudness
 from .mastering import master
 from .material import Material, prepare
 from .perform import Spoken, perform, room_tone
-from .plan import BETWEEN_PARAGRAPHS, BETWEEN_PIECES, plan
+from .plan import BETWEEN_PARAGRAPHS, BETWEEN_PIECES, OWN_PAUSE, Utterance, plan
+from .style import style_named
 from .synthesis import Synthesiser
 from .voice_store import Voice, VoiceProfile, load_profile, load_voice, pack, save_voice
 
-NAME, VERSION = "embedded", "1"
+NAME, VERSION = "embedded", "2"
 SHORTEST_SPEECH, LONGEST = 3.0, 120.0  # s of reference
 NARROW = 7200.0  # Hz; below, consonants sound dull
 NOISY = -30.0  # dB of the pauses against the speech
 DOUBTFUL = 2.35  # alignment cost; 0.6-2.1 where the words are right, 2.4-3.0 with another text or a missing sentence
 PAUSE, PAUSES = 0.45, (0.28, 0.75)  # s between sentences: where the reference tells nothing, and the range it may choose from
 PARAGRAPH, PIECE = 1.8, 0.35  # times that
+_AFTER = {BETWEEN_PARAGRAPHS: PARAGRAPH, BETWEEN_PIECES: PIECE}
 ROOM_AT_MOST = -42.0  # dB against the speech; louder rooms are reproduced quieter
 _KEPT = 4  # voices in memory, 17 MB each
 
@@ -59,19 +61,31 @@ class EmbeddedVoice:
         self._base: Synthesiser | None = None
         self._voices: OrderedDict[tuple[str, str], Voice] = OrderedDict()
 
-    def speak(self, speaker: Path, text: str, *, seed: int = 0, pace: float = 1.0, progress: Progress | None = None) -> Speech:
+    def speak(
+        self, speaker: Path, text: str, *, seed: int = 0, pace: float = 1.0, style: str = "neutral", progress: Progress | None = None
+    ) -> Speech:
         """Speak `text` in the voice stored in the folder `speaker`; see VoiceEngine.speak. 24 kHz, loudness as in the reference."""
         progress = progress or Progress()
         if not 0.25 <= pace <= 4.0:
             raise RetakeError(f"A pace of {pace:g} cannot be spoken.", "Use a pace between 0.25 and 4.", code="bad_pace")
+        manner = style_named(style)
         utterances = plan(text)
         base, voice = self._load(speaker)
+        usual = voice.profile.pause * manner.pause / pace
         spoken: list[Spoken] = []
+        pauses = [0.0]  # before the first piece, between pieces, after the last
+        asked = 0.0  # of the last of them: what a hint asks for takes the place of the usual one
         for place, utterance in enumerate(utterances):
             progress.report(place / len(utterances))
-            spoken.append(perform(base.net, voice, utterance, seed=seed, place=place, pace=pace))
-        pauses = [voice.profile.pause * {BETWEEN_PARAGRAPHS: PARAGRAPH, BETWEEN_PIECES: PIECE}.get(u.after, 1.0) / pace for u in utterances]
-        samples, timing = _join(spoken, pauses[:-1], voice.room, seed=seed, progress=progress)
+            lead, inner, trail = _breaks(utterance, usual)
+            spoken += perform(base.net, voice, utterance, seed=seed, place=place, pace=pace * manner.rate, spread=manner.spread)
+            if lead is not None:
+                pauses[-1] = asked + lead
+            pauses += inner
+            last = place == len(utterances) - 1
+            asked = trail or 0.0
+            pauses.append(trail if trail is not None else 0.0 if last else usual * _AFTER.get(utterance.after, 1.0))
+        samples, timing = _join(spoken, pauses, voice.room, seed=seed, progress=progress)
         samples = master(samples, RATE, voice.profile.loudness_lufs)
         progress.report(1.0)
         return Speech(samples, RATE, timing, f"{self.name} {self.version}")
@@ -216,27 +230,48 @@ def _findings(profile: VoiceProfile) -> list[Finding]:
     return out
 
 
+def _breaks(utterance: Utterance, usual: float) -> tuple[float | None, list[float], float | None]:
+    """Seconds of silence asked for before, within and after an utterance; None: nothing is asked for."""
+    lead: float | None = None
+    trail: float | None = None
+    inner: dict[int, float] = {}
+    for place, asked in utterance.breaks:
+        seconds = usual if asked == OWN_PAUSE else asked
+        if place == 0:
+            lead = (lead or 0.0) + seconds
+        elif place >= len(utterance.phonemes):
+            trail = (trail or 0.0) + seconds
+        else:
+            inner[place] = inner.get(place, 0.0) + seconds
+    return lead, [inner[place] for place in sorted(inner)], trail
+
+
 def _join(
     spoken: Sequence[Spoken], pauses: Sequence[float], room: torch.Tensor, *, seed: int, progress: Progress
 ) -> tuple[NDArray[np.float32], Timing]:
-    """Put utterances one after another, `pauses` (s) between them, the person's room under everything."""
+    """Put pieces one after another, the person's room under everything.
+
+    Args:
+        pauses: s of silence before the first piece, between the pieces, and after the last.
+    """
     parts: list[NDArray[np.float32]] = []
     phones: list[Phone] = []
     words: list[Word] = []
     at = 0
-    for place, one in enumerate(spoken):
-        moved = Timing(one.phones, one.words).shifted(at / RATE)
+    for place, pause in enumerate(pauses):
+        around = [*([spoken[place - 1].phones[-1]] if place else []), *([spoken[place].phones[0]] if place < len(spoken) else [])]
+        gap = max(0, round((pause - sum(phone.end - phone.start for phone in around if phone.symbol == SILENCE)) * RATE))
+        if gap:
+            phones.append(Phone(SILENCE, at / RATE, (at + gap) / RATE))
+            parts.append(np.zeros(gap, np.float32))
+            at += gap
+        if place == len(spoken):
+            break
+        moved = Timing(spoken[place].phones, spoken[place].words).shifted(at / RATE)
         phones += moved.phones
         words += moved.words
-        parts.append(one.samples)
-        at += len(one.samples)
-        if place < len(pauses):
-            edges = sum(phone.end - phone.start for phone in (one.phones[-1], spoken[place + 1].phones[0]) if phone.symbol == SILENCE)
-            gap = max(0, round((pauses[place] - edges) * RATE))
-            if gap:
-                phones.append(Phone(SILENCE, at / RATE, (at + gap) / RATE))
-                parts.append(np.zeros(gap, np.float32))
-                at += gap
+        parts.append(spoken[place].samples)
+        at += len(spoken[place].samples)
     samples = np.concatenate(parts)
     progress.check()
     tone = room_tone(room, len(samples), seed)

@@ -15,7 +15,8 @@ from retake.domain.progress import Progress
 from . import activity
 from .loudness import loudness
 from .phone_network import decode, expected_phones, posteriors
-from .text import normalise
+from .pronounce import to_arpabet
+from .text import Token, check, tokens
 from .voiceprint import embed
 
 __all__ = ["SoundQuality", "has_speech", "loudness", "phone_error_rate", "similarity_meaning", "similarity_to", "sound_quality", "voice_similarity"]
@@ -68,10 +69,19 @@ def phone_error_rate(samples: Samples, rate: int, text: str, progress: Progress 
     0.02-0.09 is what the recogniser makes of clear speech, natural or synthetic, 1 of something else. Raises RetakeError for text that cannot
     be spoken.
     """
-    said = _merge(expected_phones(normalise(text), progress))
+    check(text)
+    said = _merge([phone for token in tokens(text) for phone in _expected(token, progress)])
     words, _ = decode(posteriors(samples, rate, progress))
     heard = _merge([symbol for word in words for symbol in word])
     return edit_distance(said, heard) / max(1, len(said))
+
+
+def _expected(token: Token, progress: Progress | None) -> list[str]:
+    """A word whose sounds a hint gives is wrong where it is said otherwise, not where it is said as written."""
+    if not token.sounds:
+        return expected_phones(token.spoken, progress)
+    around = expected_phones(token.opening, progress), expected_phones(token.closing, progress)
+    return [*around[0], *(symbol for symbol, _ in to_arpabet(token.sounds)), *around[1]]
 
 
 def _merge(phones: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from retake.domain.timing import Phone, Word
 
 from . import features
 from .hibari_net import HOP, RATE, STEP_SECONDS, HibariNet, expand
-from .material import PITCHED
+from .material import FRAMES_PER_STEP, PITCHED
 from .plan import Utterance
 from .synthesis import pulse_spectrum, render
 from .voice_store import Voice
@@ -29,6 +29,9 @@ ROOM_PIECE, ROOM_FADE = 60 * RATE, RATE // 20  # samples of room made at a time,
 # How far another reading strays from the plain one: within what a person does when asked to say it again.
 PITCH_SHIFT, PITCH_WANDER, PITCH_SPREAD = 0.03, 0.035, 0.10  # ln units, ln units, share of the range
 TEMPO_SHIFT, TEMPO_WANDER = 0.025, 0.08  # ln units a sentence, ln units a phoneme
+# A stressed word: longer, higher and louder, as people do it (durations, ln pitch, ln energy), rising and falling over some 50 ms.
+STRONG_LENGTH, STRONG_PITCH, STRONG_ENERGY, STRONG_EDGE = 1.25, 0.12, 0.60, 4.0
+HIGHEST = 0.55  # ln units above the middle of the base voice; its own sentences stay below, and beyond it sounds strained
 _STRESS = {"ˈ": 1, "ˌ": 2}
 _LENGTH = "ː"
 
@@ -43,12 +46,13 @@ class Spoken:
 
 
 @torch.no_grad()
-def perform(base: HibariNet, voice: Voice, utterance: Utterance, *, seed: int, place: int, pace: float) -> Spoken:
-    """Speak. The same seed and place give the same samples; seed 0 is the plain reading.
+def perform(base: HibariNet, voice: Voice, utterance: Utterance, *, seed: int, place: int, pace: float, spread: float = 1.0) -> list[Spoken]:
+    """Speak. The same seed and place give the same samples; seed 0 is the plain reading. An utterance with pauses comes in pieces.
 
     Args:
         place: number of the utterance in its text, so that no two share their noise.
         pace: relative to the person's own.
+        spread: of the pitch, relative to the person's own.
     """
     random = np.random.default_rng([seed, place])
     strength = 0.0 if seed == 0 else 1.0
@@ -56,22 +60,41 @@ def perform(base: HibariNet, voice: Voice, utterance: Utterance, *, seed: int, p
     encoded = base.prosody.text(ids)
     steps = base.prosody.steps(encoded).numpy() / (pace * voice.profile.pace)
     tempo = TEMPO_SHIFT * random.standard_normal() + TEMPO_WANDER * random.standard_normal(len(steps)).clip(-2, 2)
-    durations = torch.from_numpy(np.maximum(1, np.round(steps * np.exp(strength * tempo))).astype(np.int64))
+    stressed = np.array([0.0, *[float(owner in utterance.strong) for owner in utterance.owner], 0.0])
+    steps = steps * np.exp(strength * tempo)
+    durations = torch.from_numpy(_lengthened(steps, stressed > 0))
     index = expand(durations)
     pitch, energy = base.prosody.contours(encoded, index)
     told = pitch[0].numpy()
     voiced = told > PITCHED
     wander = gaussian_filter1d(random.standard_normal(len(told)), 24.0) * np.sqrt(2 * 24.0 * np.sqrt(np.pi))
     centre = float(np.median(np.log(told[voiced]))) if voiced.any() else 0.0
-    spread = 1.0 + strength * PITCH_SPREAD * float(np.clip(random.standard_normal(), -1.5, 1.5))
+    spread *= 1.0 + strength * PITCH_SPREAD * float(np.clip(random.standard_normal(), -1.5, 1.5))
     moved = (np.log(np.maximum(told, PITCHED)) - centre) * spread + centre
     moved += strength * (PITCH_SHIFT * float(np.clip(random.standard_normal(), -1.5, 1.5)) + PITCH_WANDER * wander.clip(-2, 2))
+    if utterance.strong:
+        raised = gaussian_filter1d(np.repeat(stressed, durations.numpy()).repeat(FRAMES_PER_STEP)[: len(told)], STRONG_EDGE)
+        ceiling = voice.profile.pitch_base + HIGHEST
+        moved = np.where(moved < ceiling, np.minimum(moved + STRONG_PITCH * raised, ceiling), moved)
+        energy = energy + torch.from_numpy((STRONG_ENERGY * raised).astype(np.float32))[None]
     told = np.where(voiced, np.exp(moved), told).astype(np.float32)
     spectra = voice.net(base.voice.text(ids), index, torch.from_numpy(told)[None], energy)
     pulses = pulse_spectrum(voice.profile.pitch_map.to_person(told))
     noise = torch.Generator().manual_seed(int(random.integers(2**62)))
     samples = render(spectra, pulses[None], noise)[0].numpy()
-    return _trim(samples, *_times(utterance, durations.numpy(), samples))
+    spans = _times(utterance, durations.numpy(), samples)
+    return [_trim(part, own, utterance.words) for part, own in _at_breaks(samples, spans)]
+
+
+def _lengthened(steps: NDArray[np.floating], stressed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Whole steps for every id, at least one. Stressed ones are longer; what rounding takes from one goes to the next, or nothing would remain."""
+    out = np.maximum(1, np.round(steps)).astype(np.int64)
+    owed = 0.0
+    for place in np.flatnonzero(stressed):
+        wanted = float(steps[place]) * STRONG_LENGTH + owed
+        out[place] = max(1, round(wanted))
+        owed = wanted - float(out[place])
+    return out
 
 
 def room_tone(room: torch.Tensor, count: int, seed: int) -> NDArray[np.float32]:
@@ -106,15 +129,20 @@ class _Span:
     end: float
     stress: int = 0
     word: int = -1
+    broken: bool = False  # a gap that a pause is put into
 
 
-def _times(utterance: Utterance, durations: NDArray[np.int64], samples: NDArray[np.float32]) -> tuple[list[_Span], tuple[str, ...]]:
+def _times(utterance: Utterance, durations: NDArray[np.int64], samples: NDArray[np.float32]) -> list[_Span]:
     """Spans that tile the samples without gaps."""
+    breaks = {place for place, _ in utterance.breaks if 0 < place < len(utterance.phonemes)}
     ends = np.cumsum(durations) * STEP_SECONDS - GRID_LATE
     total = len(samples) / RATE
     spans = [_Span(SILENCE, 0.0, max(0.0, float(ends[0])))]
     stress, begin = 0, spans[0].end
     for place, symbol in enumerate(utterance.phonemes):
+        if place in breaks:
+            _add_gap(spans, begin, begin)
+            spans[-1].broken = True
         end = max(begin, float(ends[place + 1]))
         if symbol in _STRESS:
             stress = _STRESS[symbol]
@@ -132,7 +160,7 @@ def _times(utterance: Utterance, durations: NDArray[np.int64], samples: NDArray[
             _add_gap(spans, begin, end)
         begin = end
     _add_gap(spans, begin, total)
-    return _settle(_fit_silence(spans, samples)), utterance.words
+    return _settle(_fit_silence(spans, samples))
 
 
 def _add_gap(spans: list[_Span], begin: float, end: float) -> None:
@@ -188,13 +216,35 @@ def _settle(spans: list[_Span]) -> list[_Span]:
     out: list[_Span] = []
     for place, span in enumerate(spans):
         inside = 0 < place < len(spans) - 1
-        if span.symbol == SILENCE and inside and span.end - span.start < SHORTEST_PAUSE:
+        if span.broken:
+            out.append(span)
+        elif span.symbol == SILENCE and inside and span.end - span.start < SHORTEST_PAUSE:
             middle = (span.start + span.end) / 2
             out[-1].end = middle
             spans[place + 1].start = middle
         elif span.end - span.start > 1e-6:
             out.append(span)
     return out
+
+
+def _at_breaks(samples: NDArray[np.float32], spans: list[_Span]) -> list[tuple[NDArray[np.float32], list[_Span]]]:
+    """Cut in the middle of the gaps that pauses are put into; times count from each piece's first sample."""
+    out: list[tuple[NDArray[np.float32], list[_Span]]] = []
+    own: list[_Span] = []
+    begin = 0
+    for span in spans:
+        if not span.broken:
+            own.append(span)
+            continue
+        cut = min(len(samples), round((span.start + span.end) / 2 * RATE))
+        out.append((samples[begin:cut], [*own, replace(span, end=cut / RATE)]))
+        own, begin = [replace(span, start=cut / RATE)], cut
+    out.append((samples[begin:], own))
+    starts = np.cumsum([0, *[len(part) for part, _ in out[:-1]]]) / RATE
+    return [
+        (part, [replace(span, start=span.start - start, end=span.end - start) for span in group])
+        for (part, group), start in zip(out, starts, strict=True)
+    ]
 
 
 def _trim(samples: NDArray[np.float32], spans: list[_Span], words: tuple[str, ...]) -> Spoken:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from retake.domain.phones import FROM_MISAKI, VOWELS
 
-from .text import tokens
+from .text import Token, tokens_of
 
 if TYPE_CHECKING:
     from hibari.g2p import G2P
 
 _STRESS = {"ˈ": 1, "ˌ": 2}
+_STAND_IN = "word"  # what a word whose sounds are given is called while its neighbours are looked up
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,13 @@ class Pronounced:
 
     written: as in the text, with punctuation.
     misaki: its part of the string that hibari speaks: phonemes, stress marks, punctuation and spaces between spoken words. May be empty.
+    strong: the word is stressed. pause: this is no word but a silence of so many seconds, 0 for the speaker's own.
     """
 
     written: str
     misaki: str
+    strong: bool = False
+    pause: float | None = None
 
     @property
     def phones(self) -> tuple[tuple[str, int], ...]:
@@ -59,25 +63,33 @@ def to_arpabet(misaki: str) -> tuple[tuple[str, int], ...]:
 
 
 def pronounce(sentence: str) -> list[Pronounced]:
-    """Written words of one sentence in order. Joining their `misaki` with spaces gives what hibari speaks for the whole sentence.
+    """Written words of one sentence (of `text.sentences`) in order. Joining their `misaki` with spaces gives what hibari speaks for all of it.
 
-    Words that are not spoken ("—") keep their place with the punctuation that they mean, or nothing.
+    Words that are not spoken ("—") keep their place with the punctuation that they mean, or nothing; so do pauses.
     """
-    written = tokens(sentence)
+    written = tokens_of(sentence)
     if not written:
         return []
     g2p = dictionary()
-    spoken = " ".join(token.spoken for token in written)
+    spoken = " ".join(_asked(token, plain=True) for token in written)
+    asked = " ".join(_asked(token, plain=False) for token in written)
     owner: list[int] = []  # which written word every character of `spoken` belongs to; the space after a word is the word's
     for index, token in enumerate(written):
-        owner += [index] * (len(token.spoken) + 1)
+        owner += [index] * (len(_asked(token, plain=True)) + 1)
     said = [""] * len(written)
     place = 0
-    for token in g2p.phonemize_tokens(g2p.tokenize(spoken)):
+    for token in g2p.phonemize_tokens(g2p.tokenize(asked)):
         found = spoken.find(token.text, place)
         if found >= 0:
             place = found
         word = owner[min(place, len(owner) - 1)]
         said[word] += (token.phonemes or "") + (" " if token.whitespace else "")
         place += len(token.text) + len(token.whitespace)
-    return [Pronounced(token.written, misaki.strip()) for token, misaki in zip(written, said, strict=True)]
+    return [Pronounced(token.written, misaki.strip(), token.strong, token.pause) for token, misaki in zip(written, said, strict=True)]
+
+
+def _asked(token: Token, *, plain: bool) -> str:
+    """What hibari is asked to say for a word. Given sounds stand in its own notation, [word](/sounds/), `plain` without them."""
+    if not token.sounds:
+        return token.spoken
+    return f"{token.opening}{_STAND_IN}{token.closing}" if plain else f"{token.opening}[{_STAND_IN}](/{token.sounds}/){token.closing}"

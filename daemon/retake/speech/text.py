@@ -2,7 +2,8 @@
 
 The engine speaks English. Numbers, dates, money, units, abbreviations, addresses and symbols are read out here (`speech.reading`),
 so that what comes out holds words and punctuation only, and every spoken word still belongs to a written one: captions show
-"$5 million" at the time "five million dollars" is heard.
+"$5 million" at the time "five million dollars" is heard. Hints (`speech.hints`) say how words are said, where to pause and what to stress; they
+are followed here and never shown.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import unicodedata
 from dataclasses import dataclass
 
 from retake.domain.errors import RetakeError
+from retake.domain.hints import shown
 
-from .reading import Context, read
+from . import hints
+from .reading import Context, read, speakable
 
 LONGEST = 10_000  # characters of one line
+HINTED = 5  # times that, with its hints
 LANGUAGES = ("English",)
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‚": "'", "′": "'", "″": '"'})
 _DASHES = str.maketrans({"‐": "-", "‑": "-", "‒": "-", "−": "-", "―": "—"})
@@ -38,10 +42,19 @@ _LONG_SENTENCE = 300  # characters above which a sentence is cut at a comma, sem
 
 @dataclass(frozen=True)
 class Token:
-    """One written word with its punctuation, and what is said for it: words and punctuation, possibly none ("—") or several."""
+    """One written word with its punctuation, and what is said for it: words and punctuation, possibly none ("—") or several.
+
+    sounds: misaki phonemes that a hint gives instead; `spoken` then serves who cannot say phonemes. opening, closing: punctuation around them.
+    strong: stressed. pause: this is no word but a silence of so many seconds, 0 for the speaker's own; `written` and `spoken` are empty.
+    """
 
     written: str
     spoken: str
+    sounds: str = ""
+    opening: str = ""
+    closing: str = ""
+    strong: bool = False
+    pause: float | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -63,14 +76,20 @@ def _is_latin(letter: str) -> bool:
 def check(text: str) -> tuple[str, ...]:
     """Raise RetakeError if `text` cannot be spoken; otherwise return notes for the user (dropped emoji and the like).
 
-    Codes: text_empty, text_too_long, text_language.
+    Codes: text_empty, text_too_long, text_language, bad_hint.
     """
-    if len(text) > LONGEST:
-        cause = f"The text has {len(text):,} characters; one line may have {LONGEST:,}."
+    length = len(text) if len(text) > HINTED * LONGEST else len(shown(text))  # hints are not spoken
+    if length > LONGEST:
+        cause = f"The text has {length:,} characters; one line may have {LONGEST:,}."
         raise RetakeError(cause, "Split it into several lines, for example with a script file.", code="text_too_long")
+    return _check_marked(hints.mark(text))
+
+
+def _check_marked(marked: str) -> tuple[str, ...]:
+    text = hints.speakable(marked)
     letters = [c for c in text if c.isalpha()]
     foreign = [c for c in letters if not _is_latin(c)]
-    if foreign and len(foreign) >= max(1, len(letters) // 20):
+    if foreign and (len(foreign) >= max(2, len(letters) // 20) or len(foreign) == len(letters)):  # a single sign among words is left out
         script = unicodedata.name(foreign[0]).split()[0].capitalize()
         script = "Chinese or Japanese" if script in ("Cjk", "Hiragana", "Katakana") else script
         cause = f"The text holds {script} letters, which the embedded voice cannot speak."
@@ -98,22 +117,65 @@ def _keep(character: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Plain quotes, dashes and spaces; no emoji, invisible or control characters; paragraphs separated by one empty line."""
+    """What readers see: plain quotes, dashes and spaces; no hints, emoji, invisible or control characters; paragraphs separated by one empty line."""
+    return "\n\n".join(" ".join(seen for word in paragraph.split() if (seen := hints.plain(word))) for paragraph in paragraphs(text))
+
+
+def _clean_marked(text: str) -> str:
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = text.translate(_QUOTES).translate(_DASHES).replace("...", "…")
     text = _INVISIBLE.sub("", text)
     kept = "".join(_keep(character) for character in text)
-    paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", kept)]
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    cleaned = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", kept)]
+    return "\n\n".join(paragraph for paragraph in cleaned if paragraph)
 
 
 def tokens(text: str) -> list[Token]:
     """Written words in order, each with what is said for it. Joining the spoken parts with spaces gives `normalise(text)`."""
+    return [token for paragraph in paragraphs(text) for token in tokens_of(paragraph)]
+
+
+def tokens_of(marked: str) -> list[Token]:
+    """`tokens` of a paragraph or a part of it that came from `paragraphs` or `sentences_of`, whose hints are marked already."""
+    parts = [hints.parts_of(word) for word in marked.split()]
+    words = [part.shown for part in parts if part.pause is None]
     out: list[Token] = []
-    for paragraph in clean(text).split("\n\n"):
-        words = paragraph.split()
-        out += [Token(word, read(Context(words, index))) for index, word in enumerate(words)]
+    index = 0
+    for part in parts:
+        if part.pause is not None:
+            out.append(Token("", "", pause=part.pause))
+            continue
+        out.append(_token(part, Context(words, index)))
+        index += 1
     return out
+
+
+def _token(part: hints.Parts, context: Context) -> Token:
+    if not part.label:
+        return Token(part.shown, read(context), strong=part.strong)
+    before, after = _attached(part.before), _attached(part.after)
+    if part.respelling:
+        return Token(part.shown, speakable(f"{before}{part.respelling}{after}"), strong=part.strong)
+    ending = re.match(r"['’]s\b", part.after)
+    if ending:
+        after = after.removeprefix(ending[0])
+    sounds = part.sounds + (_genitive(part.sounds) if ending else "")
+    opening = speakable(before) + (" " if before[-1:].isspace() else "")
+    closing = (" " if after[:1].isspace() else "") + speakable(after)
+    return Token(part.shown, read(context), sounds, opening, closing, part.strong)
+
+
+def _attached(text: str) -> str:
+    """What stands right beside a hinted part: punctuation, or "-based"."""
+    spaced = re.sub(r"[-–/]+", " ", text)
+    return re.sub(r"\w*\d\w*", lambda match: read(Context([match[0]], 0)), spaced)
+
+
+def _genitive(sounds: str) -> str:
+    """The sound of 's after misaki `sounds`."""
+    if sounds[-1] in "szʃʒʧʤ":
+        return "ᵻz"
+    return "s" if sounds[-1] in "ptkfθ" else "z"
 
 
 def normalise(text: str) -> str:
@@ -123,31 +185,34 @@ def normalise(text: str) -> str:
     'doctor Smith paid five dollars and twenty cents on March fourth, twenty twenty-five.'
     """
     check(text)
-    paragraphs = [" ".join(token.spoken for token in tokens(paragraph) if token.spoken) for paragraph in clean(text).split("\n\n")]
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    spoken = [" ".join(token.spoken for token in tokens_of(paragraph) if token.spoken) for paragraph in paragraphs(text)]
+    return "\n\n".join(paragraph for paragraph in spoken if paragraph)
 
 
 def paragraphs(text: str) -> list[str]:
-    """Cleaned, still written text of each paragraph (separated by empty lines)."""
-    return [paragraph for paragraph in clean(text).split("\n\n") if paragraph]
+    """Cleaned, still written text of each paragraph (separated by empty lines), its hints marked (`hints.mark`). Raises RetakeError (bad_hint)."""
+    return [paragraph for paragraph in _clean_marked(hints.mark(text)).split("\n\n") if paragraph]
 
 
 def sentences(text: str) -> list[str]:
     """Written sentences of a text in order, each short enough to be spoken in one go; paragraphs end sentences.
 
-    Long sentences are cut at semicolons, colons, dashes and commas. Pieces without a word are joined to the one before.
+    Long sentences are cut at semicolons, colons, dashes and commas. Pieces without a word are joined to the one before. Hints stay marked.
     Raises RetakeError for text that cannot be spoken (see `check`).
     """
     check(text)
+    return [sentence for paragraph in paragraphs(text) for sentence in sentences_of(paragraph)]
+
+
+def sentences_of(paragraph: str) -> list[str]:
+    """`sentences` of one of `paragraphs`."""
     out: list[str] = []
-    for paragraph in paragraphs(text):
-        start = len(out)
-        for sentence in _split_sentences(paragraph):
-            for piece in _shorten(sentence):
-                if len(out) > start and not any(c.isalnum() for c in piece):
-                    out[-1] = f"{out[-1]} {piece}"
-                else:
-                    out.append(piece)
+    for sentence in _split_sentences(paragraph):
+        for piece in _shorten(sentence):
+            if out and not any(c.isalnum() for c in hints.plain(piece)):
+                out[-1] = f"{out[-1]} {piece}"
+            else:
+                out.append(piece)
     return out
 
 
@@ -157,11 +222,11 @@ def _split_sentences(paragraph: str) -> list[str]:
     for match in _SENTENCE_END.finditer(paragraph):
         before = paragraph[start : match.start()].split()
         last = before[-1] if before else ""
-        following = paragraph[match.end() :].lstrip("\"'([")
+        following = hints.bare(paragraph[match.end() : match.end() + 8]).lstrip("\"'([")
         if following[:1].islower():
             continue
         if last.endswith(".") and not last.endswith(".."):
-            word = last[:-1].lstrip("\"'(")
+            word = hints.bare(last[:-1]).lstrip("\"'(")
             if word.lower() in _TITLES or (len(word) == 1 and word.isupper() and word != "I"):
                 continue
         pieces.append(paragraph[start : match.end()].strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retake.domain.errors import RetakeError
-from retake.watch.safe_data import Data
+from retake.media.safe_data import Data
 from retake.watch.wish import KEYS, MOST_CLIPS, OPTIONS, Drop, Options, Wish, at, nothing_to_say, parse_options, too_many
 
 _SHAPE = "Write {text: ..., speaker: ...}, a list of such, or options with lines: [...]."

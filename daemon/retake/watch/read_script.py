@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from retake.domain.errors import RetakeError
+from retake.media import safe_data
 from retake.script.parse import parse_text
-from retake.watch import safe_data
 from retake.watch.wish import Drop, Options, Wish, parse_options
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<body>.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)

@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from retake.domain.errors import ErrorKind, RetakeError
+from retake.media import safe_data
 from retake.script.parse import LARGEST as LARGEST_SCRIPT
-from retake.watch import safe_data
 from retake.watch.read_csv import read_csv
 from retake.watch.read_data import read_data
 from retake.watch.read_script import read_script

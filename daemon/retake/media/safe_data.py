@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -38,18 +40,44 @@ def read_yaml(text: str, *, first_line: int = 1) -> Data:
     Args:
         first_line: number of the text's first line in its file.
     """
-    loader = _Loader(text)
-    loader.first_line = first_line
-    try:
+    with _loader(text, first_line) as loader:
         found = loader.get_single_data()
+    return "" if found is None else found
+
+
+def read_pairs(text: str) -> list[tuple[int, str, str]]:
+    """The lines `name: value` of flat YAML in order, each with its number; raises RetakeError as `read_yaml`, also for anything nested."""
+    with _loader(text, 1) as loader:
+        node = loader.get_single_node()
+        if node is None:
+            return []
+        if not isinstance(node, yaml.MappingNode):
+            raise RetakeError("Line 1: this is not a list of 'name: value'.", "Write one 'name: value' a line.", code="bad_yaml")
+        loader.construct_mapping(node)
+        out: list[tuple[int, str, str]] = []
+        for key, value in node.value:
+            if not isinstance(value, yaml.ScalarNode):
+                raise RetakeError(f"Line {key.start_mark.line + 1}: '{key.value[:60]}' has more than one value.", "Give it one.", code="bad_yaml")
+            out.append((key.start_mark.line + 1, key.value, value.value))
+        return out
+
+
+@contextmanager
+def _loader(text: str, first_line: int) -> Iterator[_Loader]:
+    """A loader of `text`; what YAML finds wrong with it becomes a RetakeError (bad_yaml) naming the line."""
+    loader: _Loader | None = None
+    try:
+        loader = _Loader(text)  # refuses characters that cannot be printed
+        loader.first_line = first_line
+        yield loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"Line {mark.line + first_line}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise RetakeError(f"{place}this is not YAML ({problem}).", "Correct the line; put texts with : or # in quotes.", code="bad_yaml") from error
     finally:
-        loader.dispose()
-    return "" if found is None else found
+        if loader is not None:
+            loader.dispose()
 
 
 def _check_json_depth(text: str) -> None:
