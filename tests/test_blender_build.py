@@ -75,5 +75,5 @@ def test_own_wheels_install_and_import(built: Path, tmp_path: Path) -> None:
 
 def test_a_wheel_that_the_lock_does_not_name_is_refused(build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "download", lambda _name, cache: (cache / "x-1-cp311-cp311-manylinux2014_x86_64.whl").write_bytes(b"not it"))
-    with pytest.raises(build.BuildError, match="is not one that wheels.lock names"):
+    with pytest.raises(build.BuildError, match=r"is not one that wheels\.lock names"):
         build.fetch_wheels(("linux-x64",), tmp_path)
