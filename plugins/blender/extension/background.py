@@ -38,8 +38,8 @@ def begin(name: str, function: Callable[[], Any], *, then: Then, failed: Failed)
             task.result = function()
         except ClientError as error:
             task.error = f"{error.cause} {error.remedy}"
-        except (OSError, ValueError) as error:
-            task.error = f"It failed: {error}."
+        except Exception as error:  # noqa: BLE001 - a thread has nobody above it; the user is told
+            task.error = f"It failed: {error or type(error).__name__}."
 
     task = _Task(threading.Thread(target=work, name=f"retake-{name}", daemon=True), then, failed)
     _tasks[name] = task

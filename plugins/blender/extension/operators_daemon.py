@@ -85,9 +85,22 @@ class RETAKE_OT_doctor(bpy.types.Operator):
         from retake_client.doctor import examine
 
         settings = preferences.session_settings()
-        host = f"Blender {bpy.app.version_string}"
+        host = _of_blender()
         background.begin("doctor", lambda: examine(settings, host=host), then=_show_findings, failed=engine_says)
         return {"FINISHED"}
+
+
+def _of_blender() -> list[Any]:
+    """What the doctor cannot see from outside of Blender."""
+    from retake_client.doctor import Finding
+
+    found = [Finding("Blender", True, f"This is Blender {bpy.app.version_string}.")]
+    hindrance = preferences.hindrance()
+    if hindrance is not None:
+        found.append(Finding("Preferences", False, *hindrance))
+    if not bpy.data.is_saved and not preferences.chosen_folder():
+        found.append(Finding("File", None, "This file is not saved, so takes go into a folder of Blender's own.", "Save it first."))
+    return found
 
 
 def _show_findings(findings: Any) -> None:
