@@ -126,7 +126,9 @@ def test_adapters_import_only_opentimelineio_and_the_client() -> None:
 def test_resolve_is_spoken_to_in_one_place() -> None:
     for path in DAVINCI.rglob("*.py"):
         # fusionscript is a description for type checkers: there is no such module at run time.
-        allowed = {"retake_client", "retake_davinci", "fusionscript", *sys.stdlib_module_names} | ({"DaVinciResolveScript"} if path.name == "bridge.py" else set())
+        allowed = {"retake_client", "retake_davinci", "fusionscript", *sys.stdlib_module_names} | (
+            {"DaVinciResolveScript"} if path.name == "bridge.py" else set()
+        )
         strangers = {name.split(".")[0] for name in imported(path)} - allowed
         assert not strangers, f"{path.name} imports {strangers}"
 
