@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retake.domain.timing import Word
+from retake.speech.plan import plan
 from retake.takes.captions import LINE_CHARACTERS, LINES, Caption, make_captions, srt, write_srt
 
 
@@ -83,3 +84,10 @@ def test_whatever_is_said(pieces: list[tuple[str, float, float]], tail: float) -
         said = "".join("".join(caption.lines) for caption in captions).replace(" ", "")
         assert said == "".join(word.text for word in spoken)  # nothing is lost
         assert all(len(caption.lines) <= LINES for caption in captions)
+
+
+def test_hints_of_the_text_are_not_shown() -> None:
+    said = plan("We *never* use [SQL](say: sequel) [pause 0.4], Anna.")
+    spoken = words(" ".join(word for utterance in said for word in utterance.words))
+    (caption,) = make_captions(spoken, duration=5.0)
+    assert caption.lines == ("We never use SQL, Anna.",)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retake.domain.hints import shown
 from retake.domain.rate import FrameRate
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
@@ -62,7 +63,7 @@ def statement(request: TakeRequest) -> str:
 def clip_metadata(request: TakeRequest, speaker: Speaker, take: str, version: str) -> dict[str, str]:
     """Container metadata that tells anybody who opens the clip that it is synthetic, of whom, and on whose word."""
     agreed = f"{speaker.consent.recorded_at:%Y-%m-%d} by {speaker.consent.recorded_by}"
-    title = " ".join(request.text.split())[:80] or "Lip-synced voice-over"
+    title = " ".join(shown(request.text).split())[:80] or "Lip-synced voice-over"
     return {
         "title": title,
         "comment": f"{statement(request)} Speaker: {speaker.name}. Consent recorded {agreed}. Take {take}.",
@@ -116,7 +117,7 @@ def report(take: Take, speaker: Speaker, speech: Speech, making: Making) -> dict
 
 def write_timeline(target: Path, take: Take) -> None:
     """One clip holding the request (GeneratorReference) and the take (ExternalReference)."""
-    _write(target, [take], " ".join(take.request.text.split())[:60] or take.id)
+    _write(target, [take], " ".join(shown(take.request.text).split())[:60] or take.id)
 
 
 def write_script_timeline(target: Path, title: str, takes: list[Take]) -> None:
@@ -150,7 +151,7 @@ def _write(target: Path, takes: list[Take], name: str) -> None:
     for take in takes:
         request = take.request
         media = take_media(take)
-        label = " ".join(request.text.split())[:60] or Path(take.files.clip).stem
+        label = " ".join(shown(request.text).split())[:60] or Path(take.files.clip).stem
         parameters = request.model_dump(mode="json", exclude={"line_id"})
         clips.append(line_clip(line_id=request.line_id, name=label, parameters=parameters, takes=[media]))
     with atomic(target) as part:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retake.domain.errors import RetakeError
+from retake.domain.hints import shown
 from retake.domain.rate import FrameRate
 from retake.media.files import atomic_text
 from retake.watch.layout import Layout
@@ -70,7 +71,7 @@ def timeline_text(name: str, clips: Sequence[tuple[int | None, Made]]) -> str:
             position = start
         media = TakeMedia(made.take, made.clip, made.frames, Fraction(rate), {"synthetic": True})
         parameters = made.request.model_dump(mode="json", exclude={"line_id"})
-        label = " ".join(made.request.text.split())[:60] or made.stem
+        label = " ".join(shown(made.request.text).split())[:60] or made.stem
         children.append(line_clip(line_id=made.request.line_id, name=label, parameters=parameters, takes=[media]))
         position += made.frames
     timeline = build_timeline(name, children, {"synthetic": True})
