@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     checked = (
-        f"Blender {built.checked_by} accepts it."
+        f"Accepted by the tool of Blender {built.checked_by}."
         if built.checked_by
         else "Not checked: there is no Blender here ('bootstrap.py test --blender' brings one)."
     )
