@@ -78,6 +78,7 @@ def test_takes_are_switched_locked_compared_and_missed(fresh: Blender, samples: 
     assert "handles.mp4" in seen["gone"][0]
     assert seen["still"] == seen["one"]
     assert seen["missing"] == [["one", "handles", "handles.mp4"]]
+    assert seen["collected"] == [[], ["collected"] * 2, "collected", "collected", seen["two"][1]]
     assert seen["own"] is True
 
 

@@ -9,6 +9,7 @@ import bpy
 
 from . import compat, lines, ordering, placing, state, takes
 from .ordering import Notice
+from .rates import exact_rate
 from .takes import TakeFacts
 
 
@@ -96,6 +97,11 @@ class Arrivals:
             takes.remember(scene.retake.unplaced, facts)
             return [Notice("ERROR", label, f"{error.cause} {error.remedy} It is kept in the list of unplaced takes.")]
         said = [Notice("WARNING", label, sentence) for sentence in placed.said]
+        rate = exact_rate(scene.render.fps, scene.render.fps_base)
+        if facts.rate != rate:
+            said.append(
+                Notice("WARNING", label, f"It has {float(facts.rate):g} frames a second and the scene {float(rate):g} now: generate it again.")
+            )
         overhang = float(facts.measured.get("overhang_seconds") or 0.0)
         if overhang:
             said.append(

@@ -7,6 +7,7 @@ pieces of a clip that was cut, and copies of it. `make_own` makes a copy a line 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -248,6 +249,42 @@ def end_compare(scene: bpy.types.Scene) -> int:
     for strip in found:
         compat.remove_strip(scene, strip)
     return len(found)
+
+
+def collect(scene: bpy.types.Scene) -> list[str]:
+    """Copy every take's file into the folder for takes and use the copies: what lies in the daemon's folder stays there, but this file needs it no more.
+
+    Returns sentences about files that could not be copied; those stay as they were.
+    """
+    said: list[str] = []
+    folder = Path(takes_folder())
+    for strip in [strip for strip in compat.all_strips_of(scene) if strip.retake.role == "PICTURE"]:
+        for entry in strip.retake.takes:
+            found = file_of(entry)
+            goal = folder / f"{entry.id}.mp4"
+            if found is None or Path(found).resolve() == goal.resolve():
+                continue
+            try:
+                _copy(Path(found), goal)
+            except OSError as error:
+                said.append(f"'{Path(found).name}' of '{strip.name}' could not be copied: {error.strerror or error}.")
+                continue
+            entry.path = placing.blend_path(str(goal))
+        shown = active_take(strip)
+        if shown is not None and file_of(shown) is not None:
+            show(scene, facts_of(shown))
+    return said
+
+
+def _copy(source: Path, goal: Path) -> None:
+    """Copy a file; it appears under its name when it is complete."""
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    part = goal.with_name(f".part-{goal.name}")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(goal)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def make_own(scene: bpy.types.Scene, strip: Any) -> str:

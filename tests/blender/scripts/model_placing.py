@@ -97,6 +97,14 @@ def switching(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
     path.rename(path.with_suffix(".away"))
     out["missing"] = [(name, take, Path(file).name) for name, take, file in model.takes.missing(scene)]
     path.with_suffix(".away").rename(path)
+    model.takes.configure_folder(lambda: str(Path(one.path).parent / "collected"))
+    out["collected"] = [
+        model.takes.collect(scene),
+        sorted(Path(entry.path).parent.name for entry in picture.retake.takes),
+        Path(picture.filepath).parent.name,
+        Path(placed.sounds[0].sound.filepath).parent.name,
+        where(model, picture),
+    ]
     out["own"] = model.takes.make_own(scene, picture) != "l1"
     return out
 
