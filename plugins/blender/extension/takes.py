@@ -252,7 +252,7 @@ def end_compare(scene: bpy.types.Scene) -> int:
 
 
 def collect(scene: bpy.types.Scene) -> list[str]:
-    """Copy every take's file into the folder for takes and use the copies: what lies in the daemon's folder stays there, but this file needs it no more.
+    """Copy every take's file into the folder for takes and use the copies, so that the daemon's folder is not needed any more.
 
     Returns sentences about files that could not be copied; those stay as they were.
     """
