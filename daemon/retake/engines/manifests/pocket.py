@@ -29,7 +29,10 @@ def load(setup: Any) -> Pocket:
     config["flow_lm"]["lookup_table"]["tokenizer_path"] = str(setup.weights / "tokenizer.json")
     path = setup.cache / "english.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return Pocket(pocket_tts.TTSModel.load_model(config=str(path)))
+    model = pocket_tts.TTSModel.load_model(config=str(path))
+    # By default it decodes as many frames at once as are there just then: the same seed would give sound that differs in the last bit.
+    model.max_decoder_frames_per_call = 1
+    return Pocket(model)
 
 
 class Pocket:
