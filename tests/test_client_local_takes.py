@@ -62,6 +62,68 @@ def test_in_place(daemon: HttpDaemon, tmp_path: Path) -> None:
     assert not (tmp_path / "takes").exists()
 
 
+def test_a_copy_outlives_the_store(daemon: HttpDaemon, tmp_path: Path) -> None:
+    """Linked where that is possible; the store's file may go then."""
+    stored = Path(daemon.client().take(TAKE)["files"]["clip"])
+    take = bring(daemon.client(), TAKE, tmp_path / "media", copy=True)
+    assert not take.shared and take.path == str((tmp_path / "media" / f"{TAKE}.mp4").resolve())
+    assert Path(take.path).samefile(stored)
+    assert names(tmp_path / "media") == [f"{TAKE}.mp4"]
+    away = stored.with_name("away")
+    stored.rename(away)
+    try:
+        assert bring(daemon.client(), TAKE, tmp_path / "media", copy=True) == take
+        assert Path(take.path).read_bytes() == CLIP
+    finally:
+        away.rename(stored)
+
+
+def test_copied_where_nothing_can_be_linked(daemon: HttpDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_drive(*given: object, **more: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", other_drive)
+    told: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+        if len(told) == 1 and not stop.is_set():
+            stop.set()
+
+    with pytest.raises(Stopped):
+        bring(daemon.client(), TAKE, tmp_path, copy=True, told=tell, stop=stop)
+    assert names(tmp_path) == []  # complete or not there
+    take = bring(daemon.client(), TAKE, tmp_path, copy=True, told=lambda done, total: told.append((done, total)))
+    stored = Path(daemon.client().take(TAKE)["files"]["clip"])
+    assert told[-1] == (len(CLIP), len(CLIP)) and not Path(take.path).samefile(stored) and Path(take.path).read_bytes() == CLIP
+    assert names(tmp_path) == [f"{TAKE}.mp4"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_damaged_file_of_the_store_is_not_taken_along(
+    daemon: HttpDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: None, links: bool
+) -> None:
+    if not links:
+
+        def unknown(*given: object) -> None:
+            raise NotImplementedError
+
+        monkeypatch.setattr(os, "link", unknown)
+    remote = str(Path(daemon.client().take(TAKE)["files"]["clip"]).parent)
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "mounted" / "take.mp4").write_bytes(CLIP[:-1] + b"?")
+    take = bring(daemon.client(), TAKE, tmp_path / "media", copy=True, paths=PathMap([(remote, str(tmp_path / "mounted"))]))
+    assert Path(take.path).read_bytes() == CLIP and names(tmp_path / "media") == [f"{TAKE}.mp4"]
+
+
+def test_a_folder_that_cannot_be_written(daemon: HttpDaemon, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalFault) as caught:
+        bring(daemon.client(), TAKE, tmp_path / "file" / "takes", copy=True)
+    assert caught.value.remedy
+
+
 def test_through_the_path_map(daemon: HttpDaemon, tmp_path: Path, elsewhere: None) -> None:
     remote = str(Path(daemon.client().take(TAKE)["files"]["clip"]).parent)
     shared = tmp_path / "mounted"

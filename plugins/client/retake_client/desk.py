@@ -219,7 +219,15 @@ class Desk:
         self._book.tell(ticket, OrderState.FETCHING, stage="Fetching the take", fraction=0.0)
         told = self._told(ticket, OrderState.FETCHING, "Fetching the take")
         try:
-            take = local_takes.bring(client, ticket.takes[0], self._place(ticket.order), paths=self._settings.paths, told=told, stop=ticket.stop)
+            take = local_takes.bring(
+                client,
+                ticket.takes[0],
+                self._place(ticket.order),
+                paths=self._settings.paths,
+                told=told,
+                stop=ticket.stop,
+                copy=self._settings.copy,
+            )
         except NotFound as error:
             if not isinstance(ticket.order, Order) or error.code != "unknown_take" or ticket.attempt >= _MOST_ATTEMPTS:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class LocalTake:
 
     path: of the clip, absolute, on this machine; it is complete and has the SHA-256 `sha256`.
     frames, rate: whole frames at exactly this rate.
-    shared: it lies where the daemon keeps or delivered it; else it is a copy in the folder that was asked for.
+    shared: it lies where the daemon keeps or delivered it, and goes when it is removed there; else it is in the folder that was asked for.
     measured: figures of the take, as the daemon gives them.
     """
 
@@ -56,6 +57,7 @@ def bring(
     paths: PathMap | None = None,
     told: Told | None = None,
     stop: threading.Event | None = None,
+    copy: bool = False,
 ) -> LocalTake:
     """The take `take_id` as a file of this machine.
 
@@ -64,6 +66,8 @@ def bring(
 
     Args:
         folder: made if it is not there.
+        copy: put it into `folder` in any case, so that what is removed from the daemon's store is not missing in an edit. A daemon's file within
+            reach becomes a second name of the same file there (a hard link, which takes no space) or is copied.
         told: bytes that are here, and of how many.
 
     Raises ClientError (unknown_take, damaged_download, not_writable_here, disk_full_here, cancelled, unreachable, ...).
@@ -72,15 +76,21 @@ def bring(
         raise BadRequest(f"'{take_id[:80]}' is no id of a take.", "Give the id as the daemon lists it.", code="bad_name")
     view = client.take(take_id)
     sha256 = str(view["sha256"]).lower()
-    for candidate in _candidates(client, view, paths):
-        if has_content(candidate, sha256, stop):
-            return _local(view, candidate, shared=True)
     goal = Path(folder) / f"{take_id}.mp4"
-    if has_content(goal, sha256, stop):
+    if copy and has_content(goal, sha256, stop):
         return _local(view, goal, shared=False)
+    within_reach = _candidates(client, view, paths)
+    if not copy:
+        for candidate in within_reach:
+            if has_content(candidate, sha256, stop):
+                return _local(view, candidate, shared=True)
+        if has_content(goal, sha256, stop):
+            return _local(view, goal, shared=False)
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
         partials.tidy(goal.parent)
+        if copy and any(_put(candidate, goal, sha256, told, stop) for candidate in within_reach):
+            return _local(view, goal, shared=False)
         client.download_take(take_id, goal, sha256=sha256, told=told, stop=stop, resume=True)
     except OSError as error:
         raise local_fault(error, goal) from error
@@ -115,6 +125,52 @@ def has_content(path: Path, sha256: str, stop: threading.Event | None = None) ->
     except (OSError, ValueError):
         return False
     return digest.hexdigest() == sha256.lower()
+
+
+def _put(source: Path, goal: Path, sha256: str, told: Told | None, stop: threading.Event | None) -> bool:
+    """Have `source` at `goal` too; False if it cannot be read or holds something else. Raises OSError for what is wrong with `goal`, Stopped."""
+    return _link(source, goal, sha256, stop) or _copy(source, goal, sha256, told, stop)
+
+
+def _link(source: Path, goal: Path, sha256: str, stop: threading.Event | None) -> bool:
+    """As a second name of the same file; False where that is not possible: another drive, another user's file, a file system without."""
+    part = goal.with_name(f".{goal.name}.{secrets.token_hex(4)}{partials.SUFFIX}")
+    try:
+        os.link(source.resolve(), part)
+    except (OSError, NotImplementedError):
+        return False
+    try:
+        if not has_content(part, sha256, stop):
+            return False
+        part.replace(goal)
+        return True
+    finally:
+        part.unlink(missing_ok=True)  # it is still there where the goal was the same file already
+
+
+def _copy(source: Path, goal: Path, sha256: str, told: Told | None, stop: threading.Event | None) -> bool:
+    try:
+        file = source.open("rb")
+    except (OSError, ValueError):
+        return False
+    with file, partials.part_of(goal) as part:
+        size = os.fstat(file.fileno()).st_size
+        while True:
+            if stop is not None and stop.is_set():
+                raise Stopped
+            try:
+                piece = file.read(_BLOCK)
+            except OSError:  # the share has gone; the daemon may still answer
+                return False
+            if not piece:
+                break
+            part.add(piece)
+            if told is not None:
+                told(part.size, size)
+        if part.digest.hexdigest() != sha256:
+            return False
+        part.finish(goal)
+        return True
 
 
 def _candidates(client: Client, view: Mapping[str, Any], paths: PathMap | None) -> list[Path]:

@@ -27,6 +27,7 @@ class SessionSettings:
     certificate_sha256, authorities: as in `Connection`.
     paths: where the daemon's folders are on this machine.
     folder: where takes are put that are not within reach; orders may name another.
+    copy: put all takes there, those within reach too, so that an edit does not miss what is removed from the daemon's store.
     may_start: start an installed daemon if none runs.
     command: how it is started ("/opt/retake/bin/retake",); empty: looked for.
     name: who asks ("blender"); it must stay the same, since orders of another name are other orders.
@@ -42,6 +43,7 @@ class SessionSettings:
     command: tuple[str, ...] = ()
     certificate_sha256: str = ""
     authorities: str = ""
+    copy: bool = False
 
 
 @dataclass(frozen=True)
