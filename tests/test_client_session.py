@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_samples import make_speaker, make_take
@@ -190,6 +191,27 @@ def test_what_happened_while_the_stream_was_broken_is_looked_up(daemon: HttpDaem
         work(daemon.context.database, job)
         proxy.refuse = False
         assert one.until_over(wish.id).state is OrderState.DONE
+
+
+def test_who_sees_that_it_is_ready_sees_the_speakers(daemon: HttpDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the list takes its time and an event asks for a look in between."""
+    real = Client.speakers
+    calls: list[int] = []
+
+    def slow(self: Client) -> list[dict[str, Any]]:
+        calls.append(1)
+        time.sleep(0.5)
+        return real(self)
+
+    monkeypatch.setattr(Client, "speakers", slow)
+    with host(settings(daemon, tmp_path)) as one:
+        deadline = time.monotonic() + 10
+        while not (status := one.session.status).state.usable:
+            assert time.monotonic() < deadline
+            if calls:
+                one.session._link.look()
+            time.sleep(0.002)
+        assert [speaker["name"] for speaker in status.speakers] == ["anna"]
 
 
 def test_speakers_and_queue_are_kept_fresh(daemon: HttpDaemon, tmp_path: Path) -> None:

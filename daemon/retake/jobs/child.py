@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 60.0  # one that lived so long was not broken
+# The first such death may be an accident: the worker before it was slow to end, somebody killed it. While the next one starts, nothing is missing.
+FAILING_DEATHS = 2
 TAIL_LINES = 20
 
 
@@ -79,7 +81,7 @@ class Child:
         self._pause = FIRST_PAUSE
         self._start_at = 0.0
         self.restarts = 0
-        self.failing = False  # the last process died soon and without having had a job
+        self._early_deaths = 0  # in a row: soon, and without having had a job
 
     @property
     def worker(self) -> str:
@@ -88,6 +90,11 @@ class Child:
     @property
     def device(self) -> str:
         return self._setup.device
+
+    @property
+    def failing(self) -> bool:
+        """Whether process after process dies before it can work."""
+        return self._early_deaths >= FAILING_DEATHS
 
     @property
     def pid(self) -> int | None:
@@ -116,7 +123,7 @@ class Child:
         self._pause = FIRST_PAUSE if had_work or lived > SETTLED_SECONDS else min(LONGEST_PAUSE, 2 * self._pause)
         self._start_at = self._clock() + (0.0 if had_work else self._pause)
         self.restarts += 1
-        self.failing = not had_work and lived <= SETTLED_SECONDS
+        self._early_deaths = self._early_deaths + 1 if not had_work and lived <= SETTLED_SECONDS else 0
         if not had_work:
             last = logs.tail(logs.worker_log(self._home, self.worker), 1)
             log.warning("%s died without a job and starts again in %.1f s: %s", self.worker, self._pause, *(last or ["it said nothing"]))

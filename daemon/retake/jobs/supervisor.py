@@ -90,7 +90,9 @@ class Supervisor:
             self._lock.release()
 
     def status(self) -> list[fleet.WorkerStatus]:
-        """The workers as they are now."""
+        """The workers as they are now. Before `start` has found out how many there will be it is one that is starting, so that none seems missing."""
+        if not self._children:
+            return [fleet.WorkerStatus("first", "unknown", None, "starting")]
         ready = {member.pid: member.id for member in fleet.members(self._database)}
         with self._database.reading() as connection:
             query = sa.select(jobs.c.worker, jobs.c.id).where(jobs.c.state == JobState.RUNNING.value)

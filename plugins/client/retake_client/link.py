@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 import time
@@ -60,6 +61,7 @@ class Link:
         self._status = Status(ConnectionState.STARTING, detail="Looking for Retake.", address=settings.address)
         self._client: Client | None = None  # while the daemon answers
         self._trying: Client | None = None
+        self._listed: Client | None = None  # the connection whose speakers were read
         self._answered: Connection | None = None  # the last one that did
         self._stop = threading.Event()
         self._broken = threading.Event()  # ends the stream that is open
@@ -172,7 +174,7 @@ class Link:
         self._client = client
         with self._lock:
             self._status = replace(self._status, version=version, address=client.connection.address)
-        self._pool.soon(self._beat, client, True)
+        self._pool.soon(self._beat, client)
         self._on_up()
 
     def _look(self, client: Client) -> None:
@@ -180,18 +182,18 @@ class Link:
             self._looking = False
         self._check(client)
 
-    def _beat(self, client: Client, first: bool) -> None:
+    def _beat(self, client: Client) -> None:
         """Look again and again for as long as this is the connection."""
         if self._client is not client:
             return
-        if first:
-            self._fetch_speakers(client)  # so that they are known to whoever sees that it is ready
         self._check(client)
-        self._pool.soon(self._beat, client, False, after=LOOK_SECONDS if self._status.state is ConnectionState.READY else _POOR_SECONDS)
+        self._pool.soon(self._beat, client, after=LOOK_SECONDS if self._status.state is ConnectionState.READY else _POOR_SECONDS)
 
     def _check(self, client: Client) -> None:
         state = ConnectionState.READY
         try:
+            if self._listed is not client:  # so that they are known to whoever sees that it is ready
+                self._read_speakers(client)
             try:
                 client.ready()
             except ClientError as error:
@@ -214,13 +216,15 @@ class Link:
             self._tell(client, state=ConnectionState.READY, detail=error.cause, remedy=error.remedy)
 
     def _fetch_speakers(self, client: Client) -> None:
-        try:
-            speakers = tuple(client.speakers())
-        except ClientError:
-            return  # the next look says what is the matter
+        with contextlib.suppress(ClientError):  # the next look says what is the matter
+            self._read_speakers(client)
+
+    def _read_speakers(self, client: Client) -> None:
+        speakers = tuple(client.speakers())
         with self._lock:
             if self._client is client:
                 self._status = replace(self._status, speakers=speakers)
+                self._listed = client
 
     def _tell(
         self, client: Client, *, state: ConnectionState, detail: str, remedy: str, waiting: int | None = None, running: int | None = None

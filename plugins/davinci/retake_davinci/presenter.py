@@ -24,7 +24,7 @@ from .report import Report
 from .settings import Settings
 from .workflow import Batch, Orders, Running
 
-LIST_SECONDS = 2.0
+HOPELESS = frozenset({ConnectionState.REFUSED, ConnectionState.MISMATCH, ConnectionState.UNSAFE})  # waiting does not mend these
 _WORDS = {
     OrderState.WAITING_FOR_DAEMON: "waits for Retake",
     OrderState.SENDING: "is sent",
@@ -72,16 +72,12 @@ class Presenter:
 
     def wait_for_connection(self, seconds: float) -> None:
         """Wait until the daemon has answered, or will not: with it the speakers are known, and mistakes are found before anything is rendered."""
-        now = time.monotonic()
-        ended, listed = now + seconds, None
-        while now < ended:
-            status = self.session.status
-            if status.state is ConnectionState.READY:
-                listed = listed or now + LIST_SECONDS
-                if status.speakers or now > listed:  # the list comes a moment after the first answer
-                    return
+        ended = time.monotonic() + seconds
+        while time.monotonic() < ended:
+            state = self.session.status.state
+            if state.usable or state in HOPELESS:
+                return
             time.sleep(0.1)
-            now = time.monotonic()
 
     def editor(self) -> Editor:
         """The timeline that is open now."""
