@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class SlowToChange:
         self.seconds, self.obedience = seconds, obedience
         self.paces: list[float] = []
 
-    def speak(self, speaker: Path, text: str, *, seed: int, pace: float, progress: Progress) -> Speech:
+    def speak(self, speaker: Path, text: str, *, seed: int, style: str, pace: float, progress: Progress) -> Speech:
         self.paces.append(pace)
         seconds = self.seconds / (1 + (pace - 1) * self.obedience)
         samples = np.full(round(seconds * SOUND_RATE), 0.1, np.float32)
@@ -142,7 +143,7 @@ def test_asking_for_what_the_reference_has_is_the_same_take(tmp_path: Path, aske
 
 
 def use(voice: SlowToChange, monkeypatch: pytest.MonkeyPatch) -> None:
-    def engine(name: str) -> SlowToChange:
+    def engine(name: str, *, folder: Path) -> SlowToChange:
         return voice
 
     monkeypatch.setattr(pipeline, "voice_engine", engine)
@@ -204,3 +205,28 @@ def test_what_takes_are_measured_by_is_never_another_speakers(copy_of_presenter_
     info = pipeline._standard.cache_info()
     assert info.maxsize is not None
     assert info.currsize == info.maxsize <= 4
+
+
+def test_the_users_words_change_the_takes_of_lines_that_hold_them_alone(tmp_path: Path) -> None:
+    enrolled(tmp_path, "anna", "25")
+    held, free = TakeRequest(speaker="anna", text="Ask SQL."), TakeRequest(speaker="anna", text="Ask me.")
+    with wave.open(str(tmp_path / "said.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 16000, "NONE", ""))
+        file.writeframes(bytes(32000))
+    recording = held.model_copy(update={"audio": str(tmp_path / "said.wav")})
+    requests = (held, free, recording)
+    before = [pipeline.take_key(request, home=tmp_path) for request in requests]
+    (tmp_path / "words.yaml").write_text("SQL: sequel\n", encoding="utf-8")
+    listed = [pipeline.take_key(request, home=tmp_path) for request in requests]
+    (tmp_path / "words.yaml").write_text("SQL: squeal\n", encoding="utf-8")
+    changed = [pipeline.take_key(request, home=tmp_path) for request in requests]
+    assert before[1:] == listed[1:] == changed[1:]
+    assert len({before[0], listed[0], changed[0]}) == 3
+
+
+def test_a_style_that_does_not_exist_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    enrolled(tmp_path, "anna", "25")
+    with pytest.raises(RetakeError) as caught:
+        pipeline.take_key(TakeRequest(speaker="anna", text="Ask me.", style="angry"), home=tmp_path)
+    assert caught.value.code == "unknown_style"
+    assert "brisk" in caught.value.remedy

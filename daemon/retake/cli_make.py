@@ -84,6 +84,7 @@ def say(
     size: Annotated[str | None, typer.Option("--size", help="Picture size, such as 1920x1080; default: the reference's.")] = None,
     fit: Annotated[float | None, typer.Option("--fit", help="Seconds that the take must last.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Another number gives another reading.")] = 0,
+    style: Annotated[str, typer.Option("--style", help="How it is said: neutral, warm, brisk or emphatic.")] = "neutral",
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -98,6 +99,7 @@ def say(
         "width": width,
         "height": height,
         "seed": seed,
+        "style": style,
         "voice_engine": settings.voice_engine,
         "lips_engine": settings.lips_engine,
     }

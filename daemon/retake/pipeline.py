@@ -29,9 +29,12 @@ from retake.motion.plan import plan
 from retake.speakers import store as speakers
 from retake.speakers.track import load_track, track_faces
 from retake.speech.cache import SpeechCache, load_timing
+from retake.speech.engines import voice_engine
 from retake.speech.protocol import VoiceEngine
 from retake.speech.slot import Slotted, handles_needed, in_slot
+from retake.speech.style import style_named
 from retake.speech.text import check as check_text
+from retake.speech.words import load_words
 from retake.takes import delivery, finish
 from retake.takes import store as takes
 from retake.takes.lip_watch import LipWatch
@@ -62,15 +65,6 @@ class ScriptResult:
 
 
 @lru_cache(maxsize=4)  # an engine keeps its network and voices in memory, which the next line of a script needs again
-def voice_engine(name: str) -> VoiceEngine:
-    """The voice engine of that name; raises RetakeError naming the ones there are."""
-    if name != "embedded":
-        raise RetakeError(f"There is no voice engine '{name}'.", "Engines: embedded.", code="unknown_engine")
-    from retake.speech.embedded import EmbeddedVoice
-
-    return EmbeddedVoice()
-
-
 def lips_engine(name: str) -> LipsEngine:
     """The lips engine of that name; raises RetakeError naming the ones there are."""
     if name != "embedded":
@@ -100,6 +94,11 @@ class _Work:
     home: Path
     progress: Progress
     spoken: list[str] = field(default_factory=list)  # keys of what the engine had to say, because the cache did not hold it
+
+    @property
+    def text(self) -> str:
+        """What is said: the text with the user's words as hints (speech.words). What a recording says, it says as it does."""
+        return self.request.text if self.request.audio is not None else load_words(self.home).mark(self.request.text)
 
     @property
     def folder(self) -> Path:
@@ -170,7 +169,8 @@ def take_key(request: TakeRequest, *, home: Path) -> str:
 
 def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:
     speaker = speakers.load(home, request.speaker)
-    return _Work(request, speaker, voice_engine(request.voice_engine), lips_engine(request.lips_engine), home, progress)
+    style_named(request.style)
+    return _Work(request, speaker, voice_engine(request.voice_engine, folder=home), lips_engine(request.lips_engine), home, progress)
 
 
 def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
@@ -266,8 +266,9 @@ def _make(work: _Work, key: str) -> Take:
         with watch.time("measure"):
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
             measured |= {"overhang_seconds": round(slotted.overhang, 3)} if slotted.overhang else {}
-            measured |= measure_speech(speech, request, standard, speaker, progress) | lips.figures()
-            measured |= {"notes": [*_notes(request, speech), *_overhang_notes(slotted.overhang, rate)]}
+            said = request.model_copy(update={"text": work.text})
+            measured |= measure_speech(speech, said, standard, speaker, progress) | lips.figures()
+            measured |= {"notes": [*_notes(said, speech), *_overhang_notes(slotted.overhang, rate)]}
         take = Take(
             id=identifier,
             request=request,
@@ -327,10 +328,10 @@ def _spoken(work: _Work, pace: float) -> Speech:
     """The words as the engine says them, from the cache where they were said before."""
     request, voice = work.request, work.voice
     cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
-    key = fingerprint(request.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
+    key = fingerprint(work.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
     spoken = cache.get(key)
     if spoken is None:
-        spoken = voice.speak(work.folder, request.text, seed=request.seed, pace=pace, progress=work.progress)
+        spoken = voice.speak(work.folder, work.text, seed=request.seed, style=request.style, pace=pace, progress=work.progress)
         cache.put(key, spoken)
         work.spoken.append(key)
     return spoken
@@ -338,6 +339,8 @@ def _spoken(work: _Work, pace: float) -> Speech:
 
 def _key(work: _Work) -> str:
     parts = {"speaker": work.speaker.fingerprint, **_versions(work)}
+    if work.text != work.request.text:
+        parts["said"] = work.text
     if work.request.audio is not None:
         probe(work.request.audio)  # names what is wrong with a missing or unreadable file
         parts["audio"] = sha256(work.request.audio)

@@ -35,7 +35,7 @@ Kind = Literal["enrol", "line", "script", "timeline"]
 ERRORS_OF_SPECS = (
     "unknown_speaker", "speaker_exists", "key_reused", "outside_roots", "missing_file", "not_a_file", "unknown_upload", "upload_unfinished",
     "wrong_upload", "bad_output", "no_folder", "bad_webhook", "consent_missing", "bad_name", "bad_rate", "bad_size", "text_empty", "text_language",
-    "text_too_long", "unknown_engine",
+    "text_too_long", "unknown_engine", "bad_hint", "engine_not_installed", "engine_outdated",
 )  # fmt: skip
 
 ONE = ("unknown_job", "unreadable_job")  # errors of every call about one job

@@ -72,7 +72,7 @@ class TakeRequestIn(TakeRequest):
     text: str = Field(default="", pattern=PLAIN, examples=["We ship on Friday."])
     audio: InputPath | None = None
     fps: str | None = Field(default=None, pattern=r"^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,9})?$", examples=["30000/1001"])
-    style: Literal["neutral"] = "neutral"  # pyright: ignore[reportIncompatibleVariableOverride]
+    style: Literal["neutral", "warm", "brisk", "emphatic"] = "neutral"  # pyright: ignore[reportIncompatibleVariableOverride]
     voice_engine: str = Field(default="embedded", pattern=ENGINE)
     lips_engine: str = Field(default="embedded", pattern=ENGINE)
     width: Side | None = None

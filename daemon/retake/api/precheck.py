@@ -9,6 +9,7 @@ from retake.api.shared import artefacts_of
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.job import EnrolSpec, JobSpec, LineSpec, ScriptSpec
 from retake.domain.take import TakeRequest
+from retake.engines import registry
 from retake.speakers import store as speakers
 from retake.speech.text import check as check_text
 
@@ -53,9 +54,10 @@ def _check_line(context: Context, request: TakeRequest, known: dict[str, None]) 
     if request.speaker not in known:
         _require_speaker(context, request.speaker)
         known[request.speaker] = None
-    for part, engine in (("voice", request.voice_engine), ("lips", request.lips_engine)):
-        if engine != "embedded":
-            raise RetakeError(f"There is no {part} engine '{engine}'.", "Engines: embedded.", code="unknown_engine")
+    if request.voice_engine != "embedded":
+        registry.ready_engine(context.home, request.voice_engine, "voice")
+    if request.lips_engine != "embedded":
+        raise RetakeError(f"There is no lips engine '{request.lips_engine}'.", "Engines: embedded.", code="unknown_engine")
     if request.audio is None:
         check_text(request.text)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from .errors import ErrorKind, RetakeError
+from .hints import shown
 from .take import MOST_HANDLES, TakeRequest
 
 
@@ -120,6 +121,7 @@ class TimelineSpec(_Spec):
     markers: bool = True  # markers with script text are lines as well
     refill: list[str] = Field(default_factory=list, max_length=10_000)  # ids of the only lines to be filled; empty: all that are not locked
     again: bool = False  # with a seed that none of the line's takes has: one more reading
+    strict: bool = False  # one line that cannot be filled fails the job; otherwise that line stays as it is
 
 
 JobSpec = Annotated[EnrolSpec | LineSpec | ScriptSpec | TimelineSpec, Field(discriminator="kind")]
@@ -171,6 +173,7 @@ class JobResult(BaseModel):
     timeline: str | None = None
     files: list[str] = Field(default_factory=list)  # delivered copies
     notes: list[str] = Field(default_factory=list)
+    unfilled: int = 0  # lines of a timeline that stay as they are, because they cannot be filled; the notes say why
 
 
 class Job(BaseModel):
@@ -219,7 +222,7 @@ def label_of(spec: JobSpec) -> str:
     if spec.kind == "enrol":
         text = f"Enrol {spec.name}"
     elif spec.kind == "line":
-        text = f"{spec.request.speaker}: {' '.join(spec.request.text.split()) or file_name(spec.request.audio or '')}"
+        text = f"{spec.request.speaker}: {' '.join(shown(spec.request.text).split()) or file_name(spec.request.audio or '')}"
     elif spec.kind == "script":
         text = f"{spec.title or 'Script'} ({len(spec.requests)} lines)"
     else:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from retake.domain.errors import ErrorKind, RetakeError
+from retake.domain.hints import shown
 from retake.domain.progress import Progress
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
@@ -65,20 +66,24 @@ class HostedVoice:
     def languages(self) -> tuple[str, ...]:
         return tuple(self._engine().manifest.languages)
 
-    def speak(self, speaker: Path, text: str, *, seed: int = 0, pace: float = 1.0, progress: Progress | None = None) -> Speech:
+    def speak(
+        self, speaker: Path, text: str, *, seed: int = 0, style: str = "neutral", pace: float = 1.0, progress: Progress | None = None
+    ) -> Speech:
         """Speak `text` like the reference in the folder `speaker`; see VoiceEngine.speak.
 
         Words are found in what the engine made by forced alignment (the timing has a confidence and is not exact). A reading whose words are
         doubtful is made again with another seed, at most READINGS times in all; if all are, the surest counts, unless its words are wrong.
 
         Raises:
-            RetakeError: engine_not_installed, engine_language, engine_wrong_words, engine_out_of_memory, or the engine's own failure.
+            RetakeError: engine_not_installed, engine_language, engine_style, engine_wrong_words, engine_out_of_memory, or the engine's own failure.
         """
+        if style != "neutral":
+            raise RetakeError(f"The engine '{self.name}' has no styles.", "Leave 'style' out, or use the embedded engine.", code="engine_style")
         progress = progress or Progress()
         engine = self._engine()
         person = _person(speaker)
         language = _language(engine, person.language, self._home)
-        spoken = [normalise(sentence) for sentence in sentences(text)] if language == _ALIGNED else [text.strip()]
+        spoken = [normalise(sentence) for sentence in sentences(text)] if language == _ALIGNED else [shown(text).strip()]
         reference = speaker / "reference.wav"
         fields = {
             "text": " ".join(spoken),

@@ -27,13 +27,15 @@ class VoiceEngine(Protocol):
         """BCP 47 tags of what it speaks, for example ("en",)."""
         ...
 
-    def speak(self, speaker: Path, text: str, *, seed: int, pace: float, progress: Progress) -> Speech:
+    def speak(self, speaker: Path, text: str, *, seed: int, style: str, pace: float, progress: Progress) -> Speech:
         """Speak `text`.
 
         Args:
             speaker: the speaker's folder, holding what this engine stored at enrolment.
-            text: as the user wrote it; the engine normalises numbers and so on. Raises RetakeError for text that it cannot speak.
+            text: as the user wrote it, with hints (docs/pronunciation.md); the engine normalises numbers and so on. Raises RetakeError for text
+                that it cannot speak.
             seed: another seed gives another reading; the same seed the same samples.
+            style: of `speech.style.STYLES`; an engine that has no styles refuses all but "neutral".
             pace: 1 is the speaker's own rate; 1.1 is 10 % faster.
         """
         ...
