@@ -34,9 +34,9 @@ def fill() -> tuple[Any, list[tuple[int, int, str]], list[tuple[str, str, str]]]
     for start, frames, text in markers:
         on.timeline.AddMarker(start, "Blue", "@presenter", text, frames, "")
     settings = Settings(width=320, height=320)
-    session, folder = open_session(settings)
+    session = open_session(settings)
     try:
-        presenter = Presenter(bridge.connect(on.resolve), session, settings, folder=folder)
+        presenter = Presenter(bridge.connect(on.resolve), session, settings)
         presenter.wait_for_connection(30)
         presenter.fill()
         while presenter.busy:

@@ -10,7 +10,7 @@ import pytest
 from davinci_samples import synthetic_stage
 from resolve.double import World, stage
 
-from retake_davinci import bridge, doctor, main
+from retake_davinci import bridge, doctor, main, media_folder
 from retake_davinci.errors import EditorError
 
 SCRIPTAPP = "def scriptapp(name):\n    return {answer}\n"
@@ -134,7 +134,18 @@ def test_the_doctor_names_each_cause(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["[", "[]", '{"speakr": "anna"}', '{"handles": "4"}', '{"handles": -1}', '{"handles": true}', '{"width": 320}', '{"width": 321, "height": 200}'],
+    [
+        "[",
+        "[]",
+        '{"copy": 1}',
+        '{"speakr": "anna"}',
+        '{"handles": "4"}',
+        '{"handles": -1}',
+        '{"handles": true}',
+        '{"width": 320}',
+        '{"width": 321, "height": 200}',
+        '{"folder": "takes"}',
+    ],
 )
 def test_settings_that_cannot_be_used(tmp_path: Path, content: str) -> None:
     from retake_davinci.settings import load
@@ -154,13 +165,47 @@ def test_settings(tmp_path: Path) -> None:
         f'{{"address": "http://render-box:7420", "token_file": "{(tmp_path / "token").as_posix()}", "paths": "Z:/retake=/mnt/retake", "handles": 8}}'
     )
     (tmp_path / "davinci.json").write_text(content, encoding="utf-8")
-    session = load(tmp_path).session(tmp_path)
+    session = load(tmp_path).session(tmp_path, tmp_path)
     assert (session.address, session.token, session.name) == ("http://render-box:7420", "secret", "davinci")
     assert "secret" not in repr(session) and "secret" not in repr(load(tmp_path))
     (tmp_path / "token").unlink()
     with pytest.raises(EditorError) as caught:
-        load(tmp_path).session(tmp_path)
+        load(tmp_path).session(tmp_path, tmp_path)
     assert caught.value.code == "bad_settings"
+
+
+@pytest.mark.parametrize(
+    ("project", "name"),
+    [
+        ("Film", "Film"),
+        ("A/B: \\x?", "A_B_ _x_"),
+        ("Größe 映画", "Größe 映画"),
+        ("..", "_"),
+        ("", "_"),
+        ("con", "_con"),
+        ("NUL.mov", "_NUL.mov"),
+        ("a. ", "a"),
+    ],
+)
+def test_a_projects_folder_has_a_name_that_every_system_takes(project: str, name: str) -> None:
+    assert media_folder.safe_name(project) == name
+    assert len(media_folder.safe_name(project * 100).encode()) <= 121
+
+
+def test_where_videos_are(tmp_path: Path) -> None:
+    assert media_folder.videos_folder("darwin", {}, tmp_path) == tmp_path / "Movies"
+    assert media_folder.videos_folder("win32", {}, tmp_path) == tmp_path / "Videos"
+    assert media_folder.videos_folder("linux", {}, tmp_path) == tmp_path / "Videos"
+    (tmp_path / ".config").mkdir()
+    for line, folder in (
+        ('XDG_VIDEOS_DIR="$HOME/Filme"', tmp_path / "Filme"),
+        ('# XDG_VIDEOS_DIR="/x"\nXDG_VIDEOS_DIR="/srv/video"', Path("/srv/video")),
+        ('XDG_VIDEOS_DIR="$HOME/"', tmp_path / "Videos"),
+        ('XDG_VIDEOS_DIR="relative"', tmp_path / "Videos"),
+    ):
+        (tmp_path / ".config" / "user-dirs.dirs").write_text(f"{line}\n", encoding="utf-8")
+        assert media_folder.videos_folder("linux", {}, tmp_path) == folder
+    assert media_folder.videos_folder("linux", {"XDG_CONFIG_HOME": str(tmp_path / "other")}, tmp_path) == tmp_path / "Videos"
 
 
 def test_an_error_of_our_own_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,11 +22,18 @@ from resolve.ui import Dispatcher, UIManager
 
 import retake_client
 import retake_davinci
-from retake_davinci import bridge, console, installing, main, window
+from retake_davinci import bridge, console, installing, main, media_folder, window
 from retake_davinci.presenter import Presenter, open_session
 from retake_davinci.settings import Settings
 
 SMALL = Settings(width=160, height=160, may_start=False)
+
+
+@pytest.fixture(autouse=True)
+def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder for videos is one of the test's."""
+    monkeypatch.setattr(media_folder, "videos_folder", lambda: tmp_path / "Videos")
+    return tmp_path / "Videos"
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +54,8 @@ def on(running: Daemon) -> Stage:
 
 @pytest.fixture
 def presenter(on: Stage, running: Daemon) -> Iterator[Presenter]:
-    session, folder = open_session(SMALL, running.home)
-    found = Presenter(bridge.connect(on.resolve), session, SMALL, folder=folder)
+    session = open_session(SMALL, running.home)
+    found = Presenter(bridge.connect(on.resolve), session, SMALL)
     found.wait_for_connection(20.0)
     yield found
     session.close()
@@ -178,7 +186,8 @@ def test_an_installed_script_from_start_to_end(running: Daemon, tmp_path: Path) 
     """
     text = textwrap.dedent(module).format(tests=str(Path(__file__).parent))
     (api / "Modules" / "DaVinciResolveScript.py").write_text(text, encoding="utf-8")
-    (running.home / "davinci.json").write_text('{"width": 160, "height": 160, "may_start": false}', encoding="utf-8")
+    settings = {"width": 160, "height": 160, "may_start": False, "folder": str(tmp_path / "media")}
+    (running.home / "davinci.json").write_text(json.dumps(settings), encoding="utf-8")
     environment = {
         **os.environ,
         "RETAKE_HOME": str(running.home),

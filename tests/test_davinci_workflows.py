@@ -17,7 +17,7 @@ from resolve.double import FIRST_FRAME, Stage, World, stage
 
 from retake.media.audio import read_audio
 from retake.media.probe import probe
-from retake_davinci import bridge, clips
+from retake_davinci import bridge, clips, media_folder
 from retake_davinci.console import follow
 from retake_davinci.editor import Editor
 from retake_davinci.errors import EditorError
@@ -29,6 +29,13 @@ from retake_davinci.settings import Settings
 SMALL = Settings(width=160, height=160, may_start=False)
 RATES = {"24": Fraction(24), "25": Fraction(25), "29.97 DF": Fraction(30000, 1001), "60": Fraction(60)}
 SECONDS = 120.0
+
+
+@pytest.fixture(autouse=True)
+def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder for videos is one of the test's."""
+    monkeypatch.setattr(media_folder, "videos_folder", lambda: tmp_path / "Videos")
+    return tmp_path / "Videos"
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +53,9 @@ def open_presenter(running: Daemon) -> Iterator[object]:
     sessions = []
 
     def make(on: Stage, settings: Settings = SMALL) -> Presenter:
-        session, folder = open_session(settings, running.home)
+        session = open_session(settings, running.home)
         sessions.append(session)
-        presenter = Presenter(bridge.connect(on.resolve), session, settings, folder=folder)
+        presenter = Presenter(bridge.connect(on.resolve), session, settings)
         presenter.wait_for_connection(20.0)
         return presenter
 
@@ -135,6 +142,40 @@ def test_fill_generate_and_revise(rate: str, exclusive: bool, open_presenter, ru
     assert presenter.report is not None and presenter.report.summary() == "There was nothing to do."
     assert len([timeline for timeline in on.project.timelines if "before Retake" in timeline.name]) == 3
     assert FIRST_FRAME[rate] == on.timeline.first
+
+
+def test_takes_lie_beside_the_users_media_and_outlive_the_store(open_presenter, running: Daemon, videos: Path) -> None:
+    on = stage("24")
+    on.project.name = "Film: Teil 1/2 "
+    marker(on, 0, "We ship on Friday.", duration=49)
+    presenter = open_presenter(on)
+    presenter.fill()
+    assert [entry.outcome for entry in finish(presenter).entries] == [Outcome.PLACED]
+    path = check_clip(on, 0, 49, Fraction(24))
+    assert path.parent == (videos / "Retake" / "Film_ Teil 1_2").resolve()
+    stored = Path(running.client().take(path.stem)["files"]["clip"])
+    assert path.samefile(stored) or path.read_bytes() == stored.read_bytes()
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_or_where_the_daemon_keeps_them(open_presenter, running: Daemon, videos: Path) -> None:
+    on = stage("24")
+    marker(on, 0, "We ship on Friday.", duration=49)
+    presenter = open_presenter(on, Settings(width=160, height=160, may_start=False, copy=False))
+    presenter.fill()
+    finish(presenter)
+    assert check_clip(on, 0, 49, Fraction(24)).is_relative_to(running.home)
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_rendered(open_presenter, tmp_path: Path) -> None:
+    on = stage("24")
+    marker(on, 0, "We ship on Friday.", duration=49)
+    (tmp_path / "file").touch()
+    presenter = open_presenter(on, Settings(width=160, height=160, may_start=False, folder=str(tmp_path / "file" / "takes")))
+    with pytest.raises(EditorError) as caught:
+        presenter.fill()
+    assert caught.value.code == "not_writable" and "davinci.json" in caught.value.remedy
+    assert [timeline.name for timeline in on.project.timelines] == ["Cut"] and presenter.batch is None
 
 
 def test_handles_and_words_at_their_own_pace(open_presenter) -> None:
@@ -263,7 +304,7 @@ def test_nothing_of_the_token_is_said(open_presenter, running: Daemon) -> None:
     presenter = open_presenter(on)
     presenter.fill()
     assert presenter.report is not None
-    assert token not in "\n".join([*presenter.report.lines(), presenter.status_line(), repr(presenter.settings.session(running.home))])
+    assert token not in "\n".join([*presenter.report.lines(), presenter.status_line(), repr(presenter.settings.session(running.home, running.home))])
     assert os.environ.get("RETAKE_HOME") != str(running.home)
 
 
@@ -284,9 +325,9 @@ def test_a_daemon_that_is_away_is_not_waited_for_without_end(tmp_path: Path) -> 
     on = stage("24")
     marker(on, 0, "We ship on Friday.", duration=49)
     (tmp_path / "home").mkdir(mode=0o700)
-    session, folder = open_session(SMALL, tmp_path / "home")
+    session = open_session(SMALL, tmp_path / "home")
     try:
-        presenter = Presenter(bridge.connect(on.resolve), session, SMALL, folder=folder)
+        presenter = Presenter(bridge.connect(on.resolve), session, SMALL)
         presenter.fill()
         said: list[str] = []
         follow(presenter, say=said.append, every=0.05, patience=1.0)

@@ -10,7 +10,7 @@ from retake_client import doctor as client_doctor
 from retake_client.doctor import Finding
 from retake_client.errors import ClientError
 
-from . import bridge
+from . import bridge, media_folder
 from .errors import EditorError
 from .settings import Settings, load
 
@@ -29,7 +29,7 @@ def examine(home: Path, *, given: Any = None, found: bridge.Places | None = None
     settings, finding = _settings(home)
     findings.append(finding)
     try:
-        findings += client_doctor.examine(settings.session(home))
+        findings += client_doctor.examine(settings.session(home, media_folder.folder_of(settings)))
     except (EditorError, ClientError) as error:
         findings.append(Finding("connection", False, error.cause, error.remedy))
     return findings

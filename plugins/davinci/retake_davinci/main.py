@@ -55,9 +55,9 @@ def _do(task: str, given: dict[str, Any], home: Path, say: Say, ask: Ask | None)
     windows = ask is None and window.can_open(fusion, bmd)
     try:
         settings = load(home)
-        session, folder = open_session(settings, home)
+        session = open_session(settings, home)
         try:
-            presenter = Presenter(host, session, settings, folder=folder)
+            presenter = Presenter(host, session, settings)
             if task == "window" and windows:
                 window.open_window(presenter, fusion, bmd)
                 return 0

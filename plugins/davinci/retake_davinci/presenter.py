@@ -12,7 +12,7 @@ from retake_client.orders import OrderState
 from retake_client.session import Session
 from retake_client.states import ConnectionState
 
-from . import planning, takes
+from . import media_folder, planning, takes
 from .bridge import Host
 from .clips import Clip, clip_at, clips_by_line
 from .editor import Editor
@@ -53,12 +53,11 @@ class Row:
 class Presenter:
     """The model behind both faces. Methods raise EditorError for what the user can mend; what a batch does is in its report."""
 
-    def __init__(self, host: Host, session: Orders, settings: Settings, *, folder: Path) -> None:
+    def __init__(self, host: Host, session: Orders, settings: Settings) -> None:
         self.host = host
         self.session = session
         self.settings = settings
         self.batch: Batch | None = None
-        self._folder = folder
 
     def status_line(self) -> str:
         """One sentence on the connection."""
@@ -149,19 +148,20 @@ class Presenter:
         return self.editor()
 
     def _begin(self, editor: Editor, tasks: list[Task]) -> Batch:
-        batch = Batch(editor, self.session, self.settings, tasks, folder=self._folder)
+        folder = media_folder.folder_of(self.settings, str(editor.project.GetName() or ""))
+        if any(task.error is None for task in tasks):
+            media_folder.check(folder)
+        batch = Batch(editor, self.session, self.settings, tasks, folder=folder)
         batch.begin()
         self.batch = batch
         return batch
 
 
-def open_session(settings: Settings, home: Path | None = None) -> tuple[Session, Path]:
-    """The connection to the daemon, started, and the folder for takes. Raises EditorError, ClientError."""
-    folder = default_home() if home is None else home
-    wanted = settings.session(folder)
-    session = Session(wanted)
+def open_session(settings: Settings, home: Path | None = None) -> Session:
+    """The connection to the daemon, started. Raises EditorError, ClientError."""
+    session = Session(settings.session(default_home() if home is None else home, media_folder.folder_of(settings)))
     session.start()
-    return session, Path(wanted.folder)
+    return session
 
 
 def progress_line(one: Running) -> str:

@@ -30,7 +30,8 @@ class Settings:
     subtitles: which subtitle items are lines.
     width, height: of takes, in pixels; 0: as the speaker's reference.
     video_track, audio_track: where takes go, counted from 1; 0: to tracks called Retake.
-    folder: where takes are kept that come over the network; empty: `davinci` in Retake's folder.
+    folder: where takes are kept, an absolute path; empty: `Retake/PROJECT` among the user's videos.
+    copy: whether takes that lie within reach are put into that folder too; without it they are used in the daemon's store.
     address, token_file: of a daemon on another machine; empty: the one of this user.
     paths: folders that both machines share, "Z:\\retake=/mnt/retake; ...".
     may_start: whether a daemon that does not run is started.
@@ -49,19 +50,24 @@ class Settings:
     token_file: str = ""
     paths: str = ""
     may_start: bool = True
+    copy: bool = True
 
     @property
     def which_subtitles(self) -> Subtitles:
         return Subtitles(self.subtitles)
 
-    def session(self, home: Path) -> SessionSettings:
-        """What the connection needs. Raises EditorError (bad_settings) for a token that cannot be read, ClientError for paths that mean nothing."""
+    def session(self, home: Path, folder: Path) -> SessionSettings:
+        """What the connection needs; `folder` is for takes.
+
+        Raises EditorError (bad_settings) for a token that cannot be read, ClientError for paths that mean nothing.
+        """
         return SessionSettings(
             home=home,
             address=self.address,
             token=_token(self.token_file),
             paths=PathMap.parse(self.paths),
-            folder=Path(self.folder).expanduser() if self.folder else home / "davinci",
+            folder=folder,
+            copy=self.copy,
             may_start=self.may_start,
             name="davinci",
         )
@@ -102,6 +108,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "height": (lambda value: value == 0 or (64 <= value <= 7680 and value % 2 == 0), "an even number from 64 to 7680"),
     "video_track": (lambda value: value >= 0, "a track's number, or 0"),
     "audio_track": (lambda value: value >= 0, "a track's number, or 0"),
+    "folder": (lambda value: not value or Path(value).expanduser().is_absolute(), "an absolute path"),
 }
 
 

@@ -65,7 +65,7 @@ class Batch:
 
     Args:
         tasks: what to do; those with an error are only reported.
-        folder: where takes go that come over the network.
+        folder: where takes are put.
     """
 
     def __init__(self, editor: Editor, session: Orders, settings: Settings, tasks: Sequence[Task], *, folder: Path) -> None:
