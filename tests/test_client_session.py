@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from retake.domain.errors import RetakeError
 from retake.domain.job import JobError
 from retake.jobs import queue, running
 from retake.jobs.events import announce
-from retake_client import Client, Connection, local_takes
+from retake_client import Client, Connection, local_takes, withdrawals
 from retake_client.session import ConnectionState, EnrolOrder, FetchOrder, Order, OrderState, Question, SessionSettings
 
 CLIP = os.urandom(3_000_000)
@@ -160,6 +161,54 @@ def test_cancelled_stays_cancelled(daemon: HttpDaemon, tmp_path: Path) -> None:
         one.session.cancel("unknown")
         assert one.of(vanished.id)[-1].state is OrderState.CANCELLED
         assert daemon.client().jobs(search="Third")["total"] == 0
+
+
+def test_cancelled_stays_cancelled_when_the_program_ends_first(daemon: HttpDaemon, tmp_path: Path) -> None:
+    """The daemon is away, and the session ends before it is back: the next session of this program tells it."""
+    kept, wanted = order("Taken back for good."), order("Taken back, and wanted again.")
+    with breaking_proxy(daemon.port) as proxy:
+        own = replace(settings(daemon, tmp_path, proxy.port), home=tmp_path / "home")
+        with host(own) as one:
+            one.session.render(kept)
+            one.session.render(wanted)
+            jobs = [job_of(one, kept.id), job_of(one, wanted.id)]
+            proxy.refuse = True
+            proxy.cut()
+            one.until_status(lambda status: status.state is ConnectionState.UNREACHABLE)
+            for wish in (kept, wanted):
+                one.session.cancel(wish.id)
+                one.until_over(wish.id)
+        [noted] = (tmp_path / "home" / "client").iterdir()
+        assert TOKEN not in noted.read_text(encoding="utf-8")
+        assert [daemon.client().job(job)["state"] for job in jobs] == ["queued", "queued"]
+        with host(replace(own, name="another"), start=True) as two:  # another program has other orders
+            two.session.poll()
+        proxy.refuse = False
+        with host(own, start=False) as three:
+            three.session.render(wanted)
+            three.session.start()
+            three.until(lambda now: daemon.client().job(jobs[0])["state"] == "cancelled")
+            three.until(lambda now: any(update.state is OrderState.QUEUED for update in now.of(wanted.id)))
+            three.until(lambda now: not noted.exists())
+            assert [update.order_id for update in three.updates if update.order_id != wanted.id] == []
+    assert daemon.client().job(jobs[1])["state"] == "queued"
+    daemon.client().cancel(jobs[1])
+
+
+def test_a_note_of_what_was_taken_back_is_short_and_may_be_damaged(tmp_path: Path) -> None:
+    notes = withdrawals.Withdrawals(tmp_path / "home", "test", "")
+    assert notes.load() == {} and not (tmp_path / "home").exists()
+    for number in range(withdrawals.MOST + 5):
+        notes.add(f"key-{number}", "")
+    found = withdrawals.Withdrawals(tmp_path / "home", "test", "").load()
+    assert len(found) == withdrawals.MOST and "key-4" not in found and "key-5" in found
+    assert withdrawals.Withdrawals(tmp_path / "home", "test", "http://other:1").load() == {}
+    for damaged in ("[", "[]", '{"withdrawn": [1]}', '{"withdrawn": {"a": 1}}', '{"withdrawn": {"a": {"job": "x", "at": 0}}}'):
+        notes.path.write_text(damaged, encoding="utf-8")
+        assert notes.load() == {}
+    notes.path.unlink()
+    notes.path.mkdir()
+    notes.add("key", "job")  # cannot be written, and nobody is disturbed
 
 
 def test_a_job_that_somebody_else_cancels(daemon: HttpDaemon, tmp_path: Path) -> None:

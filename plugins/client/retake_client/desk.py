@@ -16,6 +16,7 @@ from .pool import Pool
 from .sending import find_job, send_line
 from .states import Problem, problem_of
 from .tickets import Book, Ticket
+from .withdrawals import Withdrawals
 
 _SHORT_WAIT = 0.5
 _LONGEST_WAIT = 10.0
@@ -45,9 +46,20 @@ class Desk:
         calls: threads for short calls; transfers: for uploads and downloads, which may take long.
         closing: set when the session ends.
         folder: where takes are put if an order names no place.
+        withdrawals: keeps what the daemon is still to be told when the session ends.
     """
 
-    def __init__(self, settings: SessionSettings, book: Book, *, calls: Pool, transfers: Pool, closing: threading.Event, folder: str) -> None:
+    def __init__(
+        self,
+        settings: SessionSettings,
+        book: Book,
+        *,
+        calls: Pool,
+        transfers: Pool,
+        closing: threading.Event,
+        folder: str,
+        withdrawals: Withdrawals,
+    ) -> None:
         self.way: Way | None = None
         self._settings = settings
         self._book = book
@@ -55,12 +67,24 @@ class Desk:
         self._transfers = transfers
         self._closing = closing
         self._folder = folder
+        self._withdrawals = withdrawals
+
+    def take_up(self) -> None:
+        """Go on with what an earlier session could not tell the daemon."""
+        for key, job_id in self._withdrawals.load().items():
+            self._book.take_back(key, job_id)
+
+    def put_down(self) -> None:
+        """Keep for a later session what the daemon has not been told."""
+        for ticket in self._book.open_tickets():
+            self._keep(ticket)
 
     def give(self, order: AnyOrder, *, job_id: str = "", again: bool = False) -> None:
         """Begin, or go on with, an order. Returns at once."""
         ticket = self._book.open(order, job_id=job_id, again=again)
         if ticket is None:
             return
+        self._withdrawals.remove(order.id)  # it is wanted again
         try:
             check_order(order)
         except ClientError as error:
@@ -140,6 +164,7 @@ class Desk:
             return
         client = self.way.client if self.way is not None else None
         if client is None:
+            self._keep(ticket)
             self._book.tell(ticket, OrderState.WAITING_FOR_DAEMON)
             return
         try:
@@ -249,7 +274,17 @@ class Desk:
                 client.cancel(ticket.job_id)
             elif ticket.upload:
                 client.delete_upload(ticket.upload)
+        self._settle(ticket)
+
+    def _keep(self, ticket: Ticket) -> None:
+        """Write down an order that was taken back and may be known to the daemon."""
+        if ticket.cancelled and (ticket.job_id or ticket.sent) and isinstance(ticket.order, (Order, EnrolOrder)):
+            self._withdrawals.add(ticket.key, ticket.job_id)
+
+    def _settle(self, ticket: Ticket) -> None:
+        """Nothing is to be done for an order that was taken back."""
         self._book.close(ticket)
+        self._withdrawals.remove(ticket.key)
 
     def _failed(self, ticket: Ticket, error: ClientError) -> None:
         if self._closing.is_set() or (error.code == "cancelled" and ticket.stop.is_set() and not ticket.cancelled):
@@ -262,7 +297,7 @@ class Desk:
             self._go(ticket, after=min(_LONGEST_WAIT, _SHORT_WAIT * 2 ** (ticket.failures - 1)))
         elif ticket.cancelled:
             if error.code != "cancelled":
-                self._book.close(ticket)  # it cannot be taken back; nobody waits for it
+                self._settle(ticket)  # it cannot be taken back; nobody waits for it
         else:
             self._fail(ticket, error)
 

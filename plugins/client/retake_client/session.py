@@ -26,6 +26,7 @@ from .orders import AnyOrder, EnrolOrder, FetchOrder, Order, OrderState, Questio
 from .pool import Pool
 from .states import ConnectionState
 from .tickets import Book
+from .withdrawals import Withdrawals
 
 __all__ = [
     "ConnectionState",
@@ -59,7 +60,16 @@ class Session:
         self._calls = Pool(2, name="retake call", failed=self._failures.append)
         self._transfers = Pool(2, name="retake transfer", failed=self._failures.append)
         folder = str(self.settings.folder) or str(default_home() / "fetched")
-        self._desk = Desk(self.settings, self._book, calls=self._calls, transfers=self._transfers, closing=self._closing, folder=folder)
+        home = default_home() if self.settings.home is None else self.settings.home
+        self._desk = Desk(
+            self.settings,
+            self._book,
+            calls=self._calls,
+            transfers=self._transfers,
+            closing=self._closing,
+            folder=folder,
+            withdrawals=Withdrawals(home, self.settings.name, self.settings.address),
+        )
         self._link = Link(
             self.settings,
             self._calls,
@@ -75,6 +85,7 @@ class Session:
         if self._begun or self._closing.is_set():
             return
         self._begun = True
+        self._desk.take_up()
         self._calls.start()
         self._transfers.start()
         self._link.start()
@@ -84,6 +95,7 @@ class Session:
         if self._closing.is_set():
             return
         self._closing.set()
+        self._desk.put_down()
         for ticket in self._book.open_tickets():
             ticket.stop.set()
         self._calls.end()
@@ -129,7 +141,7 @@ class Session:
         self._desk.give(order, job_id=job_id)
 
     def cancel(self, order_id: str) -> None:
-        """Take an order back. It stays cancelled, also if the daemon is away just now and learns of it when it is back (while this session lasts)."""
+        """Take an order back. It stays cancelled, also if the daemon is away just now: it is told when it is back, by this session or a later one."""
         self._desk.cancel(order_id)
 
     def poll(self) -> list[Update]:

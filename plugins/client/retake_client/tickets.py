@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .orders import AnyOrder, EnrolOrder, FetchOrder, OrderState, Update
+from .orders import AnyOrder, EnrolOrder, FetchOrder, Order, OrderState, Update
 
 _TRANSFER_PAUSE = 0.1  # between two updates of one transfer
 
@@ -88,6 +88,12 @@ class Book:
             ticket.stop.set()
             self._tickets[order_id] = ticket  # until the daemon knows
             return ticket
+
+    def take_back(self, key: str, job_id: str) -> None:
+        """A ticket for an order of an earlier session that is not wanted any more. The host hears nothing of it."""
+        with self.lock:
+            if key not in self._tickets:
+                self._tickets[key] = Ticket(Order(key, "", {}), job_id=job_id, sent=True, cancelled=True, state=OrderState.CANCELLED)
 
     def close(self, ticket: Ticket) -> None:
         """Nothing is to be done for it any more."""
