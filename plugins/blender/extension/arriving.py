@@ -18,10 +18,16 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._arrived: dict[str, TakeFacts | None] = {}  # order's id -> its take; None: it was cancelled, or learnt a speaker
+        self._asked: dict[str, tuple[dict[str, Any], str]] = {}  # order's id -> (request, line), also when asking for it was undone
 
     def forget(self) -> None:
         """Another file is loaded."""
         self._arrived.clear()
+        self._asked.clear()
+
+    def expect(self, entry: Any) -> None:
+        """An order is handed to the session."""
+        self._asked[entry.id] = (json.loads(entry.request), entry.line)
 
     def settle(self, scene: bpy.types.Scene, order: str) -> bool:
         """An order stands in the scene again because its arrival was undone. Put it away, and keep its take where the user finds it.
@@ -38,14 +44,14 @@ class Arrivals:
 
     def cancelled(self, update: Any) -> None:
         self._arrived[update.order_id] = None
-        for scene in bpy.data.scenes:
+        for scene in compat.own_scenes():
             ordering.remove(scene, update.order_id)
 
     def failed(self, update: Any) -> list[Notice]:
         """Say at the order what went wrong; it stays until it is dismissed or asked for anew."""
         cause, remedy = (*update.error, "", "")[:2] if update.error else ("It failed.", "Try again.")
         label = ""
-        for scene in bpy.data.scenes:
+        for scene in compat.own_scenes():
             index = state.find(scene.retake.orders, update.order_id)
             if index >= 0:
                 entry = scene.retake.orders[index]
@@ -54,7 +60,7 @@ class Arrivals:
 
     def done(self, update: Any) -> list[Notice]:
         """Take in a finished order: one undo step."""
-        scenes = [scene for scene in bpy.data.scenes if state.find(scene.retake.orders, update.order_id) >= 0]
+        scenes = [scene for scene in compat.own_scenes() if state.find(scene.retake.orders, update.order_id) >= 0]
         if update.take is None:
             self._arrived[update.order_id] = None
             name = str((update.speaker or {}).get("name", "")) or update.key
@@ -63,8 +69,8 @@ class Arrivals:
                 if not scene.retake.speaker:
                     scene.retake.speaker = name
             compat.undo_step(f"Retake: enrol {name}")
-            return [Notice("INFO", name, f"'{name}' can speak now.")]
-        facts = _facts(update.take, scenes, update.order_id)
+            return [Notice("INFO", name, f"'{name}' can speak now."), *_doubts(name, update.speaker or {})]
+        facts = _facts(update.take, *self._asked.pop(update.order_id, ({}, "")))
         self._arrived[update.order_id] = facts
         said: list[Notice] = []
         for scene in scenes:
@@ -94,6 +100,9 @@ class Arrivals:
                 under = lines.scene_strip(scene, line.strip) if line.strip else None
                 placed = takes.fill(scene, facts, name=label, frame=line.frame, under=under, conform=conform)
         except placing.PlacingError as error:
+            if line.pictures:  # of strips that are locked in the sequencer
+                takes.remember(takes.first_picture(scene, facts.line).retake.takes, facts)
+                return [Notice("WARNING", label, f"{error.cause} The take waits in its list: {error.remedy}")]
             takes.remember(scene.retake.unplaced, facts)
             return [Notice("ERROR", label, f"{error.cause} {error.remedy} It is kept in the list of unplaced takes.")]
         said = [Notice("WARNING", label, sentence) for sentence in placed.said]
@@ -112,13 +121,8 @@ class Arrivals:
         return said or [Notice("INFO", label, "On the timeline.")]
 
 
-def _facts(take: Any, scenes: list[Any], order: str) -> TakeFacts:
+def _facts(take: Any, request: dict[str, Any], line: str) -> TakeFacts:
     """The take as it arrived, with what was asked for."""
-    request: dict[str, Any] = {}
-    line = ""
-    for scene in scenes:
-        entry = scene.retake.orders[state.find(scene.retake.orders, order)]
-        request, line = json.loads(entry.request), entry.line
     return TakeFacts(
         id=take.id,
         path=str(take.path),
@@ -134,6 +138,13 @@ def _facts(take: Any, scenes: list[Any], order: str) -> TakeFacts:
         measured=dict(take.measured),
         line=line,
     )
+
+
+def _doubts(name: str, speaker: Any) -> list[Notice]:
+    """What the enrolment found wanting in the video."""
+    found = [warning for warning in speaker.get("warnings") or () if isinstance(warning, dict)]
+    told = [f"{warning.get('message', '')} {warning.get('remedy') or ''}".strip() for warning in found]
+    return [Notice("WARNING", name, sentence) for sentence in told if sentence]
 
 
 def _keep(scene: bpy.types.Scene, facts: TakeFacts, why: str) -> list[Notice]:

@@ -32,7 +32,29 @@ _NAMES = {what: next((name for name in names if name in _KNOWN), names[-1]) for 
 def edited_scene(context: Any = None) -> bpy.types.Scene:
     """The scene whose timeline the user edits: from 5.0 on a workspace may edit another one than the window shows."""
     context = context or bpy.context
-    return getattr(context, "sequencer_scene", None) or context.scene
+    found = getattr(context, "sequencer_scene", None)
+    if found is None and context.window is None:  # a timer: what a sequencer shows comes before what the first window shows
+        found = next(iter(shown_scenes()), None)
+    return found or context.scene
+
+
+def shown_scenes() -> list[bpy.types.Scene]:
+    """The scenes whose timelines are shown now, in any window, each once."""
+    out: list[bpy.types.Scene] = []
+    for window in bpy.context.window_manager.windows:
+        scene = _scene_of(window)
+        if scene not in out and any(area.type == "SEQUENCE_EDITOR" for area in window.screen.areas):
+            out.append(scene)
+    return out
+
+
+def own_scenes() -> list[bpy.types.Scene]:
+    """The scenes of this file; those that are linked from another file cannot be changed (what is written to them is lost)."""
+    return [scene for scene in bpy.data.scenes if scene.library is None]
+
+
+def _scene_of(window: Any) -> bpy.types.Scene:
+    return getattr(window.workspace, "sequencer_scene", None) or window.scene
 
 
 def editor_of(scene: bpy.types.Scene) -> Any:
@@ -192,8 +214,7 @@ def movie_output(scene: bpy.types.Scene, path: str) -> None:
 def sequencer_area(scene: bpy.types.Scene) -> tuple[Any, Any, Any] | None:
     """A (window, area, region) in which this scene's timeline is shown now, or None."""
     for window in bpy.context.window_manager.windows:
-        shown = getattr(window.workspace, "sequencer_scene", None) or window.scene
-        if shown != scene:
+        if _scene_of(window) != scene:
             continue
         for area in window.screen.areas:
             if area.type == "SEQUENCE_EDITOR":

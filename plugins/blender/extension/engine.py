@@ -20,6 +20,7 @@ Functions that operators call change the scene and leave the undo step to the op
 
 from __future__ import annotations
 
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,7 +28,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import lines, ordering, placing, takes
+from . import compat, keeping, lines, ordering, placing, takes
 from .arriving import Arrivals
 from .ordering import Asked, Notice, Progress
 
@@ -49,6 +50,8 @@ class Engine:
         self.arrivals = Arrivals()
         self.latest: dict[str, Any] = {}  # order's id -> its last Update
         self.told: deque[Notice] = deque(maxlen=MOST_NOTICES)
+        self.fetching: dict[str, str] = {}  # order's id -> the take whose file is brought back
+        self.sought: set[str] = set()  # takes that were asked for unasked: once for each file that is opened
         self.wanted = False  # somebody looks at the panel, or something is under way
         self.stale = False  # the scenes may hold other orders than before: loaded, undone
 
@@ -67,18 +70,20 @@ class Engine:
     def close(self) -> None:
         session, self.session = self.session, None
         self.latest.clear()
+        self.fetching.clear()
         if session is not None:
             session.close()
 
     def give(self, scene: bpy.types.Scene, entry: Any) -> None:
         """Hand a stored order to the session; one that it knows already goes on."""
         self.start()
+        self.arrivals.expect(entry)
         ordering.give(self.session, scene, entry)
 
     def resume(self) -> int:
         """Hand all orders of all scenes to the session that it does not have; returns how many."""
         given = 0
-        for scene in bpy.data.scenes:
+        for scene in compat.own_scenes():
             for entry in list(scene.retake.orders):
                 if entry.problem or entry.id in self.latest or self.arrivals.settle(scene, entry.id):
                     continue
@@ -98,21 +103,29 @@ class Engine:
             if not self.wanted:
                 return IDLE_SECONDS
             self.start()
-        for scene in bpy.data.scenes:
+        for scene in compat.own_scenes():
             lines.note_markers(scene)
             placing.connect_waiting(scene)
         if not self._may_change():
             return BUSY_SECONDS
         updates = self.session.poll()
         for update in updates:
-            self._take_in(update)
+            try:
+                self._take_in(update)
+            except Exception as error:  # noqa: BLE001 - Blender ends a timer that raises, and the other updates would be lost
+                self.told.append(
+                    Notice("ERROR", update.key, f"This could not be taken in: {error or type(error).__name__}. Generate the line again.")
+                )
         if updates:
             _redraw()
-        return BUSY_SECONDS if any(scene.retake.orders for scene in bpy.data.scenes) else IDLE_SECONDS
+        return BUSY_SECONDS if any(scene.retake.orders for scene in compat.own_scenes()) else IDLE_SECONDS
 
     def _take_in(self, update: Any) -> None:
-        self.latest[update.order_id] = update
         name = update.state.name
+        if update.order_id in self.fetching:
+            self._fetched(update, name)
+            return
+        self.latest[update.order_id] = update
         if name == "DONE":
             self.told.extend(self.arrivals.done(update))
         elif name == "FAILED":
@@ -121,6 +134,33 @@ class Engine:
             self.arrivals.cancelled(update)
         if name in {"DONE", "CANCELLED"}:
             self.latest.pop(update.order_id, None)
+
+    def fetch(self, wanted: Iterable[str], unasked: bool) -> int:
+        from retake_client.session import FetchOrder
+
+        takes_now = set(self.fetching.values()) | (self.sought if unasked else set())
+        chosen = [take for take in wanted if take and take not in takes_now]
+        if unasked and (self.session is None or self.session.status.state.name not in {"READY", "NO_WORKER"}):
+            return 0
+        for take in chosen:
+            order = uuid.uuid4().hex
+            self.sought.add(take)
+            self.fetching[order] = take
+            self.start().fetch(FetchOrder(order, take, take, folder=takes.takes_folder()))
+        return len(chosen)
+
+    def _fetched(self, update: Any, name: str) -> None:
+        """A take that exists, and whose file was gone here, is there; or it cannot be had."""
+        if name not in {"DONE", "FAILED", "CANCELLED"}:
+            return
+        take = self.fetching.pop(update.order_id)
+        if name == "DONE":
+            keeping.apply({take: str(update.take.path)})
+            compat.undo_step("Retake: fetch take")
+            self.told.append(Notice("INFO", "", f"The file of '{update.take.text}' was gone and is there again."))
+        elif name == "FAILED":
+            cause = (*(update.error or ()), "It failed.")[0]
+            self.told.append(Notice("WARNING", "", f"A take's file is gone and cannot be fetched: {cause} Put it back, or generate the line again."))
 
     @staticmethod
     def _may_change() -> bool:
@@ -159,7 +199,7 @@ def speakers() -> list[str] | None:
 
 def progress() -> list[Progress]:
     """What is under way or went wrong, in all scenes. For draw."""
-    return [ordering.progress_of(scene, entry, _engine.latest.get(entry.id)) for scene in bpy.data.scenes for entry in scene.retake.orders]
+    return [ordering.progress_of(scene, entry, _engine.latest.get(entry.id)) for scene in compat.own_scenes() for entry in scene.retake.orders]
 
 
 def progress_of(line: str) -> Progress | None:
@@ -226,11 +266,27 @@ def revise(scene: bpy.types.Scene, line: lines.SceneLine | str, text: str) -> As
     return generate(scene, [key])
 
 
-def enrol_strip(scene: bpy.types.Scene, strip: Any, name: str, consent: str, transcript: str = "") -> Asked:
-    """Have a speaker learnt from the file of a movie strip. `consent`: the person's statement that they agree."""
-    asked = ordering.ask_enrolment(scene, strip, name, consent, transcript)
+def enrol_strip(scene: bpy.types.Scene, strip: Any, name: str, consent: str, transcript: str = "", *, replace: bool = False) -> Asked:
+    """Have a speaker learnt from the file of a movie strip. `consent`: the person's statement that they agree. `replace`: one who is known."""
+    if name in (speakers() or []) and not replace:
+        return Asked(refused=[(f"Enrol {name}", f"'{name}' is known already.", "Give another name, or choose Replace.")])
+    asked = ordering.ask_enrolment(scene, strip, name, consent, transcript, replace=replace)
     _start_orders(scene, asked)
     return asked
+
+
+def fetch(wanted: Iterable[str], *, unasked: bool = False) -> int:
+    """Have the files of takes (ids) brought here by the daemon that made them; returns how many are asked for.
+
+    Args:
+        unasked: nobody has pressed a button: each take once, and only if the daemon is there.
+    """
+    return _engine.fetch(wanted, unasked)
+
+
+def fetching() -> int:
+    """How many files are being brought back. For draw."""
+    return len(_engine.fetching)
 
 
 def cancel(order: str) -> None:
@@ -278,7 +334,7 @@ def _start_orders(scene: bpy.types.Scene, asked: Asked) -> None:
 
 
 def _forget(order: str) -> None:
-    for scene in bpy.data.scenes:
+    for scene in compat.own_scenes():
         ordering.remove(scene, order)
 
 
@@ -293,6 +349,7 @@ def _redraw() -> None:
 def _on_load_pre(*_: Any) -> None:
     _engine.close()
     _engine.arrivals.forget()
+    _engine.sought.clear()
 
 
 @persistent

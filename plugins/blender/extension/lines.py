@@ -20,6 +20,7 @@ import bpy
 from retake_client.convention import marker_name, new_line_id, parse_line, read_marker, speaker_problem
 
 from . import compat
+from .copies import Piece, share
 from .matching import Mark, match
 
 _COPY = re.compile(r"\.\d{3,}$")  # what Blender appends to names that exist already
@@ -86,15 +87,9 @@ def lines_of(scene: bpy.types.Scene, speakers: Iterable[str] | None = None) -> l
     """
     known = None if speakers is None else sorted(speakers)
     shown = _shown(scene)
-    found: list[SceneLine] = []
-    used: set[str] = set()
-    for line in (*_marker_lines(scene), *_placeholder_lines(scene)):
-        if line.line and line.line in used:  # a copy: it says the same words and is a line of its own
-            line = replace(line, line="", key=f"copy:{line.key}:{line.strip or line.marker}")
-        used.add(line.line)
-        found.append(line)
-    for id_, (pictures, sounds) in shown.items():
-        if id_ not in used and pictures:
+    found, used = _told_apart([*_marker_lines(scene), *_placeholder_lines(scene)], shown)
+    for id_, (pictures, sounds) in list(shown.items()):
+        if id_ not in used and not id_.startswith("copy:") and pictures:
             found.append(_filled_line(id_, pictures, sounds))
     orders = {order.line: order for order in scene.retake.orders if order.kind == "line"}
     lines = [_judged(scene, line, shown, orders, known) for line in found]
@@ -126,7 +121,19 @@ def claim(scene: bpy.types.Scene, line: SceneLine) -> str:
     if strip is not None:
         strip.retake.line = id_
         strip.retake.role = "PLACEHOLDER"
+    for name in (*line.pictures, *line.sounds):  # of a copy: they were copied along
+        one = scene_strip(scene, name)
+        one.retake.line = id_
+        for entry in one.retake.takes:
+            entry.line = id_
     return id_
+
+
+def claim_copies(scene: bpy.types.Scene) -> None:
+    """Give every copy of a line its own id, so that what happens to the line does not happen to its copies. Changes the scene."""
+    for line in lines_of(scene):
+        if line.key.startswith("copy:"):
+            claim(scene, line)
 
 
 def rewrite(scene: bpy.types.Scene, line: SceneLine, text: str) -> str:
@@ -267,6 +274,41 @@ def _shown(scene: bpy.types.Scene) -> dict[str, tuple[list[Any], list[Any]]]:
     return out
 
 
+def _told_apart(every: list[SceneLine], shown: dict[str, tuple[list[Any], list[Any]]]) -> tuple[list[SceneLine], set[str]]:
+    """The lines, copies of placeholders as lines of their own (with the takes that were copied along) and the pieces of cut ones as one.
+
+    `shown` gets the takes of each copy under its key. Returns the ids that are used as well.
+    """
+    of_id: dict[str, list[SceneLine]] = {}
+    out: list[SceneLine] = []
+    for line in every:
+        if line.line:
+            of_id.setdefault(line.line, []).append(line)
+        else:
+            out.append(line)
+    for id_, same in of_id.items():
+        if len(same) == 1:
+            out.append(same[0])
+            continue
+        pictures, sounds = shown.get(id_, ([], []))
+        strips = {strip.name: strip for strip in (*pictures, *sounds)}
+        pieces = [Piece(name, compat.start_of(strip), compat.end_of(strip), compat.content_start(strip)) for name, strip in strips.items()]
+        holders = {line.strip or f"marker {line.marker}": line for line in same}
+        begun = [Piece(name, line.frame, line.frame + (line.frames or 1)) for name, line in holders.items()]
+        for number, own in enumerate(share(begun, pieces)):
+            line = holders[own.holders[0]]
+            if len(own.holders) > 1:
+                line = replace(line, frame=own.start, frames=own.end - own.start)
+            if number:
+                line = replace(line, line="", key=f"copy:{line.key}:{own.holders[0]}")
+            shown[line.key] = (
+                [strip for strip in pictures if strip.name in own.shown],
+                [strip for strip in sounds if strip.name in own.shown],
+            )
+            out.append(line)
+    return out, set(of_id)
+
+
 def _filled_line(id_: str, pictures: list[Any], sounds: list[Any]) -> SceneLine:
     first, last = pictures[0], pictures[-1]
     own = first.retake
@@ -288,7 +330,7 @@ def _filled_line(id_: str, pictures: list[Any], sounds: list[Any]) -> SceneLine:
 
 def _judged(scene: bpy.types.Scene, line: SceneLine, shown: Any, orders: Any, known: list[str] | None) -> SceneLine:
     """The line with its state, what is wrong with it, and the strips that show it."""
-    pictures, sounds = shown.get(line.line, ([], [])) if line.line else ([], [])
+    pictures, sounds = shown.get(line.key, ([], []))
     order = orders.get(line.line) if line.line else None
     speaker = line.speaker or scene.retake.speaker
     words = problem = _problem(line.text, speaker, known)

@@ -32,10 +32,12 @@ def match(known: Sequence[Mark], markers: Sequence[Mark]) -> list[int | None]:
         found[index] = marker
         free.discard(marker)
 
+    places: dict[Mark, list[int]] = {}
+    for marker in reversed(range(len(markers))):
+        places.setdefault(markers[marker], []).append(marker)
     for index, one in enumerate(known):
-        exact = next((marker for marker in sorted(free) if markers[marker] == one), None)
-        if exact is not None:
-            take(index, exact)
+        if places.get(one):
+            take(index, places[one].pop())
     for index, one in enumerate(known):
         if found[index] is None:
             named = [marker for marker in free if markers[marker].name == one.name]

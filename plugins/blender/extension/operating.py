@@ -19,6 +19,9 @@ def has_scene(cls: Any, context: Any) -> bool:
     if compat.edited_scene(context) is None:
         cls.poll_message_set("There is no scene in this sequencer")
         return False
+    if compat.edited_scene(context).library is not None:
+        cls.poll_message_set("This scene is linked from another file: edit it there")
+        return False
     return True
 
 

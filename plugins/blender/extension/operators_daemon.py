@@ -224,6 +224,7 @@ class RETAKE_OT_enrol_strip(bpy.types.Operator):
         name="Consent", description="The person's statement that they agree to be imitated; it is kept with the speaker"
     )
     transcript: bpy.props.StringProperty(name="Transcript", description="What is said in the video; empty: it is recognised")
+    replace: bpy.props.BoolProperty(name="Replace", description="Learn a speaker anew who is known already; their takes stay", options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -245,11 +246,17 @@ class RETAKE_OT_enrol_strip(bpy.types.Operator):
         layout.prop(self, "name")
         layout.prop(self, "consent")
         layout.prop(self, "transcript")
+        if self.name.strip() in (engine.speakers() or []):
+            layout.label(text=f"'{view.short(self.name, 30)}' is known already.", icon="ERROR")
+            layout.prop(self, "replace")
+        layout.label(text="The file's first minute is used, whatever the strip shows of it.", icon="INFO")
         layout.label(text="Retake imitates nobody who has not agreed.", icon="INFO")
 
     def execute(self, context: Any) -> set[str]:
         scene = compat.edited_scene(context)
-        return tell_asked(self, engine.enrol_strip(scene, view.active_strip(scene), self.name.strip(), self.consent, self.transcript))
+        return tell_asked(
+            self, engine.enrol_strip(scene, view.active_strip(scene), self.name.strip(), self.consent, self.transcript, replace=self.replace)
+        )
 
 
 class RETAKE_OT_quality_report(bpy.types.Operator):

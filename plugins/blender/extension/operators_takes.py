@@ -7,10 +7,10 @@ from typing import Any
 
 import bpy
 
-from . import compat, engine, takes, view
-from .operating import ASKS, CHANGES, changed, has_scene, has_take, tell_asked, tell_placed, tell_problem
+from . import background, compat, engine, keeping, takes, view, watch
+from .operating import ASKS, CHANGES, READS, changed, has_scene, has_take, tell_asked, tell_placed, tell_problem
 from .placing import PlacingError
-from .window import of_window
+from .window import of_scene
 
 
 def _selected_take(scene: bpy.types.Scene, given: str) -> str:
@@ -129,7 +129,7 @@ class RETAKE_OT_end_compare(bpy.types.Operator):
 
 
 def comparing(scene: bpy.types.Scene) -> bool:
-    return any(strip.name.startswith(takes.COMPARED) for strip in compat.strips_of(scene))
+    return any(strip.name.startswith(takes.COMPARED) for strip in compat.all_strips_of(scene))
 
 
 class RETAKE_OT_make_own_line(bpy.types.Operator):
@@ -171,7 +171,8 @@ class RETAKE_OT_revise_line(bpy.types.Operator):
     def execute(self, context: Any) -> set[str]:
         scene = compat.edited_scene(context)
         line = view.chosen_line(scene)
-        words = (self.text or of_window(context).revision).strip()
+        shown = of_scene(scene)
+        words = (self.text or (shown.revision if shown is not None else "")).strip()
         if line is None or not words:
             self.report({"WARNING"}, "There is nothing to say: write the new words into the field")
             return {"CANCELLED"}
@@ -228,7 +229,59 @@ class RETAKE_OT_forget_take(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class RETAKE_OT_fetch_takes(bpy.types.Operator):
+    """Bring the files of takes that are not there any more from the daemon that made them"""
+
+    bl_idname = "retake.fetch_takes"
+    bl_label = "Fetch Missing Takes"
+    bl_options = READS
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not has_scene(cls, context):
+            return False
+        if not watch.missing_files():
+            cls.poll_message_set("All files are there")
+            return False
+        return True
+
+    def execute(self, context: Any) -> set[str]:
+        gone = takes.missing(compat.edited_scene(context))
+        count = engine.fetch(dict.fromkeys(take for _, take, _ in gone))
+        self.report({"INFO"}, f"Asked for {count} {'file' if count == 1 else 'files'}")
+        return {"FINISHED"} if count else {"CANCELLED"}
+
+
+class RETAKE_OT_collect_takes(bpy.types.Operator):
+    """Copy all takes of this file into the folder for takes, so that it can be moved or given away with them"""
+
+    bl_idname = "retake.collect_takes"
+    bl_label = "Collect Takes"
+    bl_options = READS
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not has_scene(cls, context):
+            return False
+        if background.running(keeping.TASK):
+            cls.poll_message_set("Takes are being copied")
+            return False
+        return True
+
+    def execute(self, _context: Any) -> set[str]:
+        if not bpy.data.is_saved:
+            self.report({"WARNING"}, "Save the file first: takes are kept beside it")
+            return {"CANCELLED"}
+        if not keeping.begin_collecting(always_say=True):
+            self.report({"INFO"}, "All takes are where they belong")
+            return {"CANCELLED"}
+        self.report({"INFO"}, "Copying takes")
+        return {"FINISHED"}
+
+
 CLASSES = (
+    RETAKE_OT_fetch_takes,
+    RETAKE_OT_collect_takes,
     RETAKE_OT_try_again,
     RETAKE_OT_switch_take,
     RETAKE_OT_lock_take,

@@ -78,12 +78,16 @@ def ask(
     known: list[str] | None,
 ) -> Asked:
     """Store an order for each line (see `engine.generate`). `known`: speakers of the daemon, None: not known."""
+    before = {line.key: (line.strip, line.marker) for line in lines.lines_of(scene)}
+    lines.claim_copies(scene)
     every = lines.lines_of(scene, known)
     asked = Asked()
     if wanted is None:
         chosen = [line for line in every if line.state in {LineState.EMPTY, LineState.FAILED}]
     else:
+        own = {(line.strip, line.marker): line.key for line in every}  # a copy has another key now
         keys = [one if isinstance(one, str) else one.key for one in wanted]
+        keys = [own.get(before[key], key) if key.startswith("copy:") and key in before else key for key in keys]
         chosen = [line for key in keys for line in every if key in {line.key, line.line}]
         for key in keys:
             if not any(key in {line.key, line.line} for line in every):
@@ -97,7 +101,7 @@ def ask(
     return asked
 
 
-def ask_enrolment(scene: bpy.types.Scene, strip: Any, name: str, consent: str, transcript: str) -> Asked:
+def ask_enrolment(scene: bpy.types.Scene, strip: Any, name: str, consent: str, transcript: str, *, replace: bool = False) -> Asked:
     """Store an order to learn a speaker from a movie strip's file."""
     label = f"Enrol {name}"
     path = placing.real_path(strip.filepath) if strip is not None and strip.type == "MOVIE" else ""
@@ -111,7 +115,7 @@ def ask_enrolment(scene: bpy.types.Scene, strip: Any, name: str, consent: str, t
         return Asked(refused=[(label, "The person's consent is missing.", "Write down their statement that they agree.")])
     entry = scene.retake.orders.add()
     entry.id, entry.kind, entry.label, entry.priority = uuid.uuid4().hex, "enrol", label, "interactive"
-    request = {"name": name, "reference": placing.blend_path(path), "consent": consent.strip(), "transcript": transcript.strip()}
+    request = {"name": name, "reference": placing.blend_path(path), "consent": consent.strip(), "transcript": transcript.strip(), "replace": replace}
     entry.request = json.dumps(request)
     return Asked(orders=[entry.id])
 
@@ -122,7 +126,9 @@ def give(session: Any, scene: bpy.types.Scene, entry: Any) -> None:
 
     request = json.loads(entry.request)
     if entry.kind == "enrol":
-        more = {"transcript": request["transcript"]} if request["transcript"] else {}
+        more = {"replace": bool(request.get("replace")), "folder": takes.takes_folder(), "label": entry.label}
+        if request["transcript"]:
+            more["transcript"] = request["transcript"]
         session.enrol(
             EnrolOrder(id=entry.id, name=request["name"], reference=placing.real_path(request["reference"]), consent=request["consent"], **more)
         )

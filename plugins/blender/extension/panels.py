@@ -10,13 +10,20 @@ from . import background, compat, engine, preferences, takes, view, watch
 from .lines import LineState
 from .lists import short_progress
 from .operators_takes import comparing
-from .window import of_window
+from .window import of_scene, of_window
 
 MOST_BARS = 8  # progress lines that are shown; the rest are counted
 MOST_MESSAGES = 3
 CLOSED = {"DEFAULT_CLOSED"}
 NOTICE_ICONS = {"INFO": "INFO", "WARNING": "ERROR", "ERROR": "CANCEL"}
 CONNECTION_ICONS = {"READY": "CHECKMARK", "STARTING": "TIME", "ABSENT": "UNLINKED", "NO_WORKER": "ERROR"}
+
+
+FIRST_SPEAKER = (
+    "Nobody can speak yet. Add a video of a person who looks into the camera and speaks (Add > Movie, 20 seconds or more), select its strip, "
+    "and enrol them."
+)
+FIRST_LINE = "Write what is to be said, put the playhead where it begins, and press Generate at Playhead."
 
 
 class _Panel:
@@ -126,9 +133,13 @@ def _speaker(layout: Any, context: Any) -> None:
         row.operator("retake.quality_report", text="", icon="INFO")
     else:
         row.prop(scene.retake, "speaker", text="")
-    row.operator("retake.enrol_strip", text="", icon="ADD")
-    if known is not None and not known:
-        view.wrapped(layout, context, "Nobody can speak yet. Select a strip with a person's video and press + to enrol them.", "INFO")
+    if known != []:
+        row.operator("retake.enrol_strip", text="", icon="ADD")
+    else:
+        view.wrapped(layout, context, FIRST_SPEAKER, "INFO")
+        layout.operator("retake.enrol_strip", icon="ADD")
+    if known and not name:
+        view.wrapped(layout, context, "Choose who speaks where a line names nobody.", "INFO")
     elif known and name and name not in known:
         view.wrapped(layout, context, f"Retake does not know '{name}'. Choose another speaker, or enrol this one with +.", "ERROR")
 
@@ -155,6 +166,8 @@ class RETAKE_PT_script(_Panel, bpy.types.Panel):
         scene = compat.edited_scene(context)
         layout = self.layout
         layout.prop(scene.retake, "draft", text="", icon="TEXT", placeholder="Words, or @name: words")
+        if scene.retake.speaker and engine.speakers() and not scene.retake.draft and not view.lines_now(scene):
+            view.wrapped(layout, context, FIRST_LINE, "INFO")
         column = layout.column(align=True)
         column.operator("retake.generate_at_playhead", icon="PLAY")
         column.operator("retake.generate_at_marker", icon="MARKER_HLT")
@@ -190,7 +203,7 @@ class RETAKE_PT_lines(_Panel, bpy.types.Panel):
         scene = compat.edited_scene(context)
         layout = self.layout
         every = view.lines_now(scene)
-        own = of_window(context)
+        own = of_scene(scene)
         row = layout.row(align=True)
         row.operator("retake.add_placeholder", text="Text", icon="FILE_TEXT").kind = "TEXT"
         row.operator("retake.add_placeholder", text="Colour", icon="COLOR").kind = "COLOR"
@@ -198,7 +211,7 @@ class RETAKE_PT_lines(_Panel, bpy.types.Panel):
         strip = view.active_strip(scene)
         if strip is not None and strip.retake.role == "NONE" and strip.type not in {"MOVIE", "SOUND", "TEXT"}:
             layout.operator("retake.mark_strip", icon="ADD")
-        if not every:
+        if not every or own is None:
             view.wrapped(layout, context, "Add placeholders where somebody is to speak, or name text strips and markers '@speaker'.", "INFO")
             return
         layout.template_list("RETAKE_UL_lines", "", own, "rows", scene.retake, "active_line", rows=4, maxrows=10)
@@ -243,11 +256,14 @@ class RETAKE_PT_takes(_Panel, bpy.types.Panel):
 
 def _revision(layout: Any, context: Any, line: Any) -> None:
     """The words of the line, to be changed."""
-    own = of_window(context)
+    own = of_scene(compat.edited_scene(context))
+    if own is None:  # before the first look
+        return
     layout.prop(own, "revision", text="", icon="GREASEPENCIL")
     row = layout.row(align=True)
-    row.enabled = bool(own.revision.strip()) and (own.revision.strip() != line.text.strip() or not line.pictures)
-    row.operator("retake.revise_line", icon="FILE_REFRESH")
+    words = own.revision.strip()
+    row.enabled = bool(words) and (words != line.text.strip() or not line.pictures) and line.state not in {LineState.LOCKED, LineState.UNDER_WAY}
+    row.operator("retake.revise_line", text="Revise Line" if line.pictures or words != line.text.strip() else "Generate Line", icon="FILE_REFRESH")
 
 
 def _takes_of(layout: Any, context: Any, scene: Any, strip: Any) -> None:
@@ -257,18 +273,29 @@ def _takes_of(layout: Any, context: Any, scene: Any, strip: Any) -> None:
     own = picture.retake
     gone = watch.missing_files().get(picture.name)
     if gone is not None:
-        view.wrapped(layout, context, "The file of this take is not where it was. Put it back, or try again.", "ERROR")
+        view.wrapped(layout, context, "The file of this take is not where it was. Put it back, fetch it, or try again.", "ERROR")
+        layout.operator("retake.fetch_takes", icon="IMPORT")
     layout.template_list("RETAKE_UL_takes", "", own, "takes", own, "active", rows=2, maxrows=6)
     row = layout.row(align=True)
-    row.operator("retake.try_again", icon="FILE_REFRESH")
+    again = row.row(align=True)
+    again.enabled = not own.locked
+    again.operator("retake.try_again", icon="FILE_REFRESH")
     row.operator("retake.lock_take", text="Unlock" if own.locked else "Lock", icon="LOCKED" if own.locked else "UNLOCKED")
     chosen = own.takes[own.active] if 0 <= own.active < len(own.takes) else None
     if chosen is not None and chosen.id != own.take:
         row = layout.row(align=True)
-        row.operator("retake.switch_take", text="Show", icon="HIDE_OFF").take = chosen.id
+        other = row.row(align=True)
+        other.enabled = not own.locked
+        other.operator("retake.switch_take", text="Show", icon="HIDE_OFF").take = chosen.id
         row.operator("retake.compare_take", text="Compare", icon="MOD_MULTIRES").take = chosen.id
-    if strip.name not in {picture.name} and strip.retake.role == "PICTURE":
+    if strip.retake.role != "PLACEHOLDER" and has_copies(scene, strip):
         layout.operator("retake.make_own_line", icon="COPYDOWN")
+
+
+def has_copies(scene: Any, strip: Any) -> bool:
+    """Whether more than one clip shows the line, so that one of them can be made a line of its own."""
+    line = view.line_of_strip(scene, strip)
+    return line is not None and len(line.pictures) > 1
 
 
 class RETAKE_PT_queue(_Panel, bpy.types.Panel):
@@ -327,11 +354,19 @@ class RETAKE_PT_files(_Panel, bpy.types.Panel):
         row.operator("retake.import_script", text="Import", icon="IMPORT")
         row.operator("retake.export_script", text="Export", icon="EXPORT")
         layout.operator("retake.report", icon="TEXT")
+        layout.operator("retake.collect_takes", icon="FILE_FOLDER")
         gone = watch.missing_files()
         if gone:
             count = len(gone)
-            words = "1 take's file is not there." if count == 1 else f"The files of {count} takes are not there."
-            view.wrapped(layout, context, f"{words} Put them back, or generate the lines again.", "ERROR")
+            if engine.fetching():
+                layout.label(text=f"Fetching {engine.fetching()} of {count} missing takes …", icon="TIME")
+            elif count == 1:
+                view.wrapped(layout, context, "The file of a take is gone. Put it back, fetch it, or generate the line again.", "ERROR")
+            else:
+                view.wrapped(
+                    layout, context, f"The files of {count} takes are gone. Put them back, fetch them, or generate the lines again.", "ERROR"
+                )
+            layout.operator("retake.fetch_takes", icon="IMPORT")
         kept = scene.retake.unplaced
         if kept:
             box = layout.box()

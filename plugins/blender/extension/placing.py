@@ -59,6 +59,7 @@ def place(
     frames: int,
     handles: int,
     under: Any = None,
+    beside: Any = None,
     above: int = 0,
 ) -> Placed:
     """Put a take on the timeline.
@@ -67,12 +68,13 @@ def place(
         path: of the file, absolute.
         frame, frames: where what is shown begins, and how long it is; the content lies `handles` frames further left.
         under: placeholder strip that the take lies above and beside which (in the same meta strip) it is put.
+        beside: strip in whose meta strip it is put, if there is no placeholder.
         above: channel above which it is put, if there is no placeholder.
 
     Raises PlacingError: the file is not there, no room.
     """
     check_file(path)
-    owner = compat.owner_of(scene, under)
+    owner = compat.owner_of(scene, under if under is not None else beside)
     closed = compat.locked_channels(owner) | compat.muted_channels(owner)
     pair = free_pair(spans_of(owner), frame, frame + frames, closed=closed, above=max(above, under.channel if under is not None else 0))
     if pair is None:

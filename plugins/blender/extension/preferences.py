@@ -27,6 +27,7 @@ LONGEST_TOKEN = 500
 FOLDERS = (
     ("BESIDE", "Beside the .blend", "A folder 'retake' beside each .blend file"),
     ("CHOSEN", "One Folder", "The same folder for all files"),
+    ("STORE", "Stay Where They Are", "Takes of this computer's daemon are used from its own folder; what is deleted there is missing here"),
 )
 
 
@@ -103,7 +104,8 @@ def session_settings() -> Any:
     own = of_user()
     folder = takes.takes_folder()
     if own is None or own.source == "LOCAL" or hindrance() is not None:
-        return SessionSettings(folder=folder, may_start=own is not None and own.source == "LOCAL" and own.may_start, name="blender")
+        may_start = own is not None and own.source == "LOCAL" and own.may_start
+        return SessionSettings(folder=folder, copy=own is None or own.folder != "STORE", may_start=may_start, name="blender")
     paths = PathMap.parse(own.path_map) if own.path_map and not path_map_problem(own.path_map) else None
     return SessionSettings(address=own.address.strip(), token=token_of(own), paths=paths, folder=folder, may_start=False, name="blender")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import engine, lines, takes, view
+from . import engine, lines, placing, takes, view
 from .lines import SceneLine
 
 # Figures of a take that an editor can judge: (key in `measured`, words).
@@ -21,7 +21,7 @@ FIGURES = (
 
 def write_report(scene: bpy.types.Scene) -> str:
     """Write the report into a text datablock of its own and return its name; an earlier report of the scene is replaced."""
-    name = f"Retake Report {scene.name}"
+    name = placing.short_name(f"Retake Report {scene.name}")
     text = bpy.data.texts.get(name) or bpy.data.texts.new(name)
     text.from_string(report_of(scene))
     return text.name

@@ -162,7 +162,7 @@ def migrate(scene: bpy.types.Scene) -> None:
 
 @persistent
 def _on_load(*_: Any) -> None:
-    for scene in bpy.data.scenes:
+    for scene in compat.own_scenes():
         migrate(scene)
 
 

@@ -7,7 +7,6 @@ pieces of a clip that was cut, and copies of it. `make_own` makes a copy a line 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -95,20 +94,41 @@ def takes_folder() -> str:
         return chosen
     if bpy.data.is_saved:
         return str(Path(bpy.data.filepath).parent / "retake")
+    return unsaved_folder()
+
+
+def unsaved_folder() -> str:
+    """Where the takes of files that have not been saved yet go."""
     package = __package__ or ""
     if package.startswith("bl_ext."):
         return bpy.utils.extension_path_user(package, path="takes", create=True)
     return bpy.utils.user_resource("DATAFILES", path="retake", create=True)
 
 
-def file_of(entry: Any) -> str | None:
-    """Where the take's file is: as stored, or by its name beside the .blend or in the folder for new takes (the .blend was saved elsewhere)."""
+def folders_of(scene: bpy.types.Scene) -> list[Path]:
+    """Folders in which a take's file may be: that for new takes, that of the .blend, and those where strips have theirs.
+
+    The last help after *Save As* into another folder: Blender then rewrites the paths of strips, and not those of properties.
+    """
+    pictures = [strip for strip in compat.all_strips_of(scene) if strip.type == "MOVIE" and strip.retake.role == "PICTURE"]
+    shown = {Path(placing.real_path(strip.filepath)).parent for strip in pictures}
+    return [Path(takes_folder()), Path(bpy.path.abspath("//")), *sorted(shown)]
+
+
+def places_of(entry: Any, folders: list[Path] | None = None) -> list[Path]:
+    """Where the take's file may be: as stored, else by its name in `folders` (`folders_of` its scene)."""
     stored = placing.real_path(entry.path)
     name = Path(stored).name if stored else f"{entry.id}.mp4"
-    for path in (Path(stored) if stored else None, Path(takes_folder()) / name, Path(bpy.path.abspath("//")) / name):
-        if path is not None and path.is_file():
-            return str(path)
-    return None
+    others = (folder / name for folder in (folders_of(entry.id_data) if folders is None else folders))
+    return list(dict.fromkeys([*([Path(stored)] if stored else []), *others]))
+
+
+def file_of(entry: Any) -> str | None:
+    """Where the take's file is (see `places_of`), or None."""
+    stored = placing.real_path(entry.path)
+    if stored and Path(stored).is_file():
+        return stored
+    return next((str(path) for path in places_of(entry) if path.is_file()), None)
 
 
 def missing(scene: bpy.types.Scene) -> list[tuple[str, str, str]]:
@@ -172,6 +192,7 @@ def show(scene: bpy.types.Scene, facts: TakeFacts, *, conform: str = "FIT", fram
     Raises PlacingError, and changes nothing then.
     """
     placing.check_file(facts.path)
+    check_open(scene, facts.line)
     pictures = lines.strips_of_line(scene, facts.line, "PICTURE")
     sounds = lines.strips_of_line(scene, facts.line, "SOUND")
     before = active_take(pictures[0]) if pictures else None
@@ -193,6 +214,13 @@ def show(scene: bpy.types.Scene, facts: TakeFacts, *, conform: str = "FIT", fram
         for strip in (*pictures, *together):
             compat.show(strip, compat.start_of(strip), compat.start_of(strip) + frames)
     return placed
+
+
+def check_open(scene: bpy.types.Scene, line: str) -> None:
+    """Raise PlacingError if one of the line's strips, or its channel, is locked in the sequencer: what it shows is not to change."""
+    for strip in (*lines.strips_of_line(scene, line, "PICTURE"), *lines.strips_of_line(scene, line, "SOUND")):
+        if strip.lock or strip.channel in compat.locked_channels(compat.owner_of(scene, strip)):
+            raise PlacingError(f"'{strip.name}' is locked in the sequencer.", "Unlock the strip and its channel.")
 
 
 def switch(scene: bpy.types.Scene, strip: Any, take: str) -> Placed:
@@ -231,6 +259,7 @@ def compare(scene: bpy.types.Scene, strip: Any, take: str) -> Placed:
         frame=line_start,
         frames=max(1, other.slot),
         handles=other.handles,
+        beside=picture,
         above=picture.channel,
     )
     shown = placed.pictures[0]
@@ -249,42 +278,6 @@ def end_compare(scene: bpy.types.Scene) -> int:
     for strip in found:
         compat.remove_strip(scene, strip)
     return len(found)
-
-
-def collect(scene: bpy.types.Scene) -> list[str]:
-    """Copy every take's file into the folder for takes and use the copies, so that the daemon's folder is not needed any more.
-
-    Returns sentences about files that could not be copied; those stay as they were.
-    """
-    said: list[str] = []
-    folder = Path(takes_folder())
-    for strip in [strip for strip in compat.all_strips_of(scene) if strip.retake.role == "PICTURE"]:
-        for entry in strip.retake.takes:
-            found = file_of(entry)
-            goal = folder / f"{entry.id}.mp4"
-            if found is None or Path(found).resolve() == goal.resolve():
-                continue
-            try:
-                _copy(Path(found), goal)
-            except OSError as error:
-                said.append(f"'{Path(found).name}' of '{strip.name}' could not be copied: {error.strerror or error}.")
-                continue
-            entry.path = placing.blend_path(str(goal))
-        shown = active_take(strip)
-        if shown is not None and file_of(shown) is not None:
-            show(scene, facts_of(shown))
-    return said
-
-
-def _copy(source: Path, goal: Path) -> None:
-    """Copy a file; it appears under its name when it is complete."""
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    part = goal.with_name(f".part-{goal.name}")
-    try:
-        shutil.copyfile(source, part)
-        part.replace(goal)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def make_own(scene: bpy.types.Scene, strip: Any) -> str:

@@ -11,32 +11,44 @@ from typing import Any
 
 import bpy
 
-from . import background, compat, placing, state, takes, view
-from .window import of_window
+from . import background, compat, engine, keeping, state, takes, view
+from .window import of_scene
 
 LOOK_SECONDS = 0.5
 FILES_SECONDS = 5.0  # between two looks for the files of takes: they may lie on a slow network
 
 _missing: dict[str, str] = {}  # picture strip's name -> file that is gone
 _looked_at_files = [0.0]
+_last_error = [""]
 
 
 def look() -> float:
     """Bring what the panels show up to date; returns seconds until it wants to be called again."""
     if not hasattr(bpy.types.WindowManager, "retake"):  # just disabled
         return LOOK_SECONDS
-    changed = background.collect() > 0
-    scene = compat.edited_scene()
-    if scene is not None:
-        if scene.retake.format == 0:
-            state.migrate(scene)
-        changed |= _sync_rows(scene)
-        changed |= _sync_revision(scene)
-        if time.monotonic() - _looked_at_files[0] > FILES_SECONDS:
-            look_for_files(scene)
+    changed = False
+    try:
+        changed = background.collect() > 0
+        for scene in dict.fromkeys([*compat.shown_scenes(), compat.edited_scene()]):
+            if scene is not None and scene.library is None:
+                changed |= _look_at(scene)
+    except Exception as error:  # noqa: BLE001 - Blender ends a timer that raises, and the panels would stand still
+        if str(error) != _last_error[0]:
+            _last_error[0] = str(error)
+            engine.notify("ERROR", "", f"The panels could not be brought up to date: {error or type(error).__name__}.")
     if changed:
         redraw()
     return LOOK_SECONDS
+
+
+def _look_at(scene: bpy.types.Scene) -> bool:
+    if scene.retake.format == 0:
+        state.migrate(scene)
+    changed = _sync_rows(scene)
+    changed |= _sync_revision(scene)
+    if scene == compat.edited_scene() and time.monotonic() - _looked_at_files[0] > FILES_SECONDS:
+        look_for_files(scene)
+    return changed
 
 
 def missing_files() -> dict[str, str]:
@@ -49,12 +61,13 @@ def look_for_files(scene: bpy.types.Scene) -> None:
     _looked_at_files[0] = time.monotonic()
     wanted = _files_of(scene)
 
-    def search() -> dict[str, str]:
-        return {name: str(places[0]) for name, places in wanted.items() if not any(place.is_file() for place in places)}
+    def search() -> dict[tuple[str, str], str]:
+        return {key: str(places[0]) for key, places in wanted.items() if not any(place.is_file() for place in places)}
 
-    def found(gone: dict[str, str]) -> None:
+    def found(gone: dict[tuple[str, str], str]) -> None:
         _missing.clear()
-        _missing.update(gone)
+        _missing.update({name: file for (name, _), file in gone.items()})
+        engine.fetch(dict.fromkeys(take for _, take in gone), unasked=True)
 
     background.begin("files", search, then=found, failed=lambda _sentence: None)
 
@@ -63,6 +76,7 @@ def forget() -> None:
     """Another file is open."""
     _missing.clear()
     _looked_at_files[0] = 0.0
+    _last_error[0] = ""
     view.forget()
 
 
@@ -73,23 +87,21 @@ def redraw() -> None:
                 area.tag_redraw()
 
 
-def _files_of(scene: bpy.types.Scene) -> dict[str, list[Path]]:
-    """Where the file of each shown take may be, as `takes.file_of` looks for it."""
-    folders = [Path(takes.takes_folder()), Path(bpy.path.abspath("//"))]
-    out: dict[str, list[Path]] = {}
+def _files_of(scene: bpy.types.Scene) -> dict[tuple[str, str], list[Path]]:
+    """(strip's name, take's id) of shown takes, and where their files may be."""
+    out: dict[tuple[str, str], list[Path]] = {}
+    folders = takes.folders_of(scene)
     for strip in compat.all_strips_of(scene):
         entry = takes.active_take(strip) if strip.retake.role == "PICTURE" else None
         if entry is not None:
-            stored = placing.real_path(entry.path)
-            name = Path(stored).name if stored else f"{entry.id}.mp4"
-            out[strip.name] = [Path(stored) if stored else folders[0] / name, *(folder / name for folder in folders)]
+            out[strip.name, entry.id] = takes.places_of(entry, folders)
     return out
 
 
 def _sync_rows(scene: bpy.types.Scene) -> bool:
     view.forget()
     wanted = [view.row_of(scene, line) for line in view.lines_now(scene)]
-    rows = of_window().rows
+    rows = of_scene(scene, make=True).rows
     changed = len(rows) != len(wanted)
     while len(rows) > len(wanted):
         rows.remove(len(rows) - 1)
@@ -105,7 +117,7 @@ def _sync_rows(scene: bpy.types.Scene) -> bool:
 def _sync_revision(scene: bpy.types.Scene) -> bool:
     """Put the words of the line that was chosen just now into the field; words that are being changed stay."""
     line = view.chosen_line(scene)
-    own = of_window()
+    own = of_scene(scene, make=True)
     key = "" if line is None else line.line or line.key
     if own.revised == key:
         return False
@@ -119,6 +131,7 @@ def _on_load(*_: Any) -> None:
 
 
 def register() -> None:
+    keeping.register()
     if _on_load not in bpy.app.handlers.load_post:
         bpy.app.handlers.load_post.append(_on_load)
     if not bpy.app.background and not bpy.app.timers.is_registered(look):
@@ -126,6 +139,7 @@ def register() -> None:
 
 
 def unregister() -> None:
+    keeping.unregister()
     if bpy.app.timers.is_registered(look):
         bpy.app.timers.unregister(look)
     if _on_load in bpy.app.handlers.load_post:

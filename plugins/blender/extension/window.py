@@ -29,20 +29,36 @@ class RetakeFinding(bpy.types.PropertyGroup):
     remedy: bpy.props.StringProperty(name="Remedy")
 
 
-class RetakeWindow(bpy.types.PropertyGroup):
-    """`window_manager.retake`."""
+class RetakeShown(bpy.types.PropertyGroup):
+    """What is shown of one scene: several windows may show several. `name` is the scene's."""
 
     rows: bpy.props.CollectionProperty(type=RetakeRow)
-    findings: bpy.props.CollectionProperty(type=RetakeFinding)
     revised: bpy.props.StringProperty(name="Revised line", description="Id of the line whose words are in the field")
     revision: bpy.props.StringProperty(name="Words", description="The words of the selected line; change them and press Revise Line")
 
 
-CLASSES = (RetakeRow, RetakeFinding, RetakeWindow)
+class RetakeWindow(bpy.types.PropertyGroup):
+    """`window_manager.retake`."""
+
+    scenes: bpy.props.CollectionProperty(type=RetakeShown)
+    findings: bpy.props.CollectionProperty(type=RetakeFinding)
+
+
+CLASSES = (RetakeRow, RetakeFinding, RetakeShown, RetakeWindow)
 
 
 def of_window(context: Any = None) -> Any:
     return (context or bpy.context).window_manager.retake
+
+
+def of_scene(scene: bpy.types.Scene, *, make: bool = False) -> Any:
+    """What is shown of a scene; None before the first look. `make`: made if there is none, which `draw` may not."""
+    listed = of_window().scenes
+    found = listed.get(scene.name)
+    if found is None and make:
+        found = listed.add()
+        found.name = scene.name
+    return found
 
 
 def register() -> None:

@@ -98,8 +98,10 @@ def switching(model: Model, samples: dict[str, Any]) -> dict[str, Any]:
     out["missing"] = [(name, take, Path(file).name) for name, take, file in model.takes.missing(scene)]
     path.with_suffix(".away").rename(path)
     model.takes.configure_folder(lambda: str(Path(one.path).parent / "collected"))
+    done = model.keeping.copy_all(model.keeping.wanted())
+    model.keeping.apply(done.places)
     out["collected"] = [
-        model.takes.collect(scene),
+        done.said,
         sorted(Path(entry.path).parent.name for entry in picture.retake.takes),
         Path(picture.filepath).parent.name,
         Path(placed.sounds[0].sound.filepath).parent.name,

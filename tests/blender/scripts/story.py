@@ -99,7 +99,7 @@ def reopen(arguments: dict) -> dict:
     wait_for_daemon()
     select(scene, before[0]["pictures"][0])
     module("watch").look()
-    words = module("window").of_window().revision
+    words = module("window").of_scene(scene).revision
     bpy.ops.retake.revise_line("EXEC_DEFAULT", True, text="We ship on Monday.")
     pump_until(lambda: not [order for order in scene.retake.orders if not order.problem], arguments["fill_seconds"])
     after = listed(scene)
