@@ -19,7 +19,7 @@ BLENDER = ROOT / "plugins" / "blender" / "extension"
 # What each package or module of `retake` may import from `retake`, besides itself. Modules at the top are named alone.
 STAGES = frozenset({"speech", "motion", "face", "script"})
 BASE = frozenset({"domain", "media", "engines", "settings"})
-RENDERING = BASE | STAGES | {"takes", "speakers", "pipeline", "fill"}
+RENDERING = BASE | STAGES | {"takes", "speakers", "pipeline", "fill", "fill_requests"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "domain": frozenset(),
     "settings": frozenset({"domain", "media"}),
@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "takes": BASE | {"speech", "face"},
     "speakers": BASE | STAGES | {"takes"},
     "pipeline": BASE | STAGES | {"takes", "speakers"},
-    "fill": BASE | STAGES | {"takes", "speakers", "pipeline"},
+    "fill_requests": BASE | STAGES | {"takes", "speakers", "pipeline"},
+    "fill": BASE | STAGES | {"takes", "speakers", "pipeline", "fill_requests"},
     "pace": BASE,
     "jobs": RENDERING | {"pace"},
     "api": RENDERING | {"jobs"},

@@ -259,9 +259,30 @@ def test_how_a_line_and_its_slot_get_along(home: Path, tmp_path: Path, conform: 
 def test_a_line_may_have_its_own_way(home: Path, tmp_path: Path) -> None:
     first, second = planned(home, marked(tmp_path / "e.otio", conform="ripple"), conform="keep").lines
     assert (first.conform, second.conform, second.request.fit) == ("keep", "ripple", None)
-    error = refused(home, marked(tmp_path / "e.otio", conform="squeeze"), "anna")
+    error = refused(home, timeline(tmp_path / "s.otio", [{"text": "Hi.", "conform": "squeeze"}]), "anna")
     assert error.code == "bad_placeholder"
     assert "fit, keep, ripple" in error.remedy
+
+
+def test_a_line_that_cannot_be_filled_holds_up_no_other(home: Path, tmp_path: Path) -> None:
+    clips = [{"text": "Привет, как дела?"}, {"text": "Hello."}, {"text": "Hi.", "speaker": "bert"}, {"text": "No.", "seed": "one"}]
+    path = timeline(tmp_path / "e.otio", clips)
+    plan = planned(home, path)
+    assert [line.request.text for line in plan.lines] == ["Hello."]
+    assert {line.error.code for line in plan.unfilled} == {"bad_placeholder", "text_language", "unknown_speaker"}
+    done = fill.fill(path, plan, {plan.lines[0].key: take_of(plan.lines[0].request, home)}, tmp_path / "filled.otio", options=fill.Options("anna"))
+    assert len(done.notes) == 3 and all(note.startswith("Clip 'slate") and note.endswith("It stays as it is.") for note in done.notes)
+    before, after = list(read_timeline(path).find_clips()), list(read_timeline(done.path).find_clips())
+    assert [one.is_equivalent_to(other) for one, other in zip(before, after, strict=True)] == [True, False, True, True]
+    with pytest.raises(RetakeError) as caught:
+        planned(home, path, strict=True)
+    assert caught.value.code == "bad_placeholder"
+    nothing = refused(home, timeline(tmp_path / "n.otio", [clips[0], clips[2]]), "anna")
+    assert nothing.code == "text_language" and "1 more" in nothing.cause
+
+
+def test_a_full_disk_is_no_matter_of_one_line() -> None:
+    assert not fill.of_one_line(RetakeError("The disk is full.", "Free some.", kind=ErrorKind.ENVIRONMENT, code="disk_full"))
 
 
 def test_some_lines_only(home: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from watch_samples import Watched, make_database, make_home, render_waiting, speaker_record, wait_until
 
 from retake.domain.errors import RetakeError
-from retake.domain.job import JobState, Priority
-from retake.jobs import queue, records
+from retake.domain.job import JobResult, JobState, Priority
+from retake.jobs import queue, records, running
 from retake.jobs.database import Database
 from retake.settings import Settings, WatchSettings
 from retake.speakers import store as speakers
@@ -242,6 +242,25 @@ def test_a_timeline_comes_back_filled(watched: Watched) -> None:
     assert watched.names("done") == ["again.otio", "edit.otio", "hello.txt"]
     assert len(watched.jobs()) == 2
     assert [path.name for path in watched.root.iterdir() if path.is_file()] == []
+
+
+def test_a_timeline_of_which_lines_could_not_be_filled_is_in_both_folders(watched: Watched) -> None:
+    watched.drop("hello.txt", "Hello.")
+    watched.settle()
+    watched.drop("edit.otio", (watched.root / "out" / "hello.otio").read_bytes())
+    watched.ticks()
+    (job,) = records.waiting(watched.database)
+    assert running.claim(watched.database, job.id, job.generation, "tester") is not None
+    assert job.spec.kind == "timeline"
+    notes = ["Clip 'b': It takes 3.1 s. Give it 78 frames. It stays as it is.", "Clip 'a': A note."]
+    result = JobResult(takes=["0" * 16], timeline=job.spec.timeline, notes=notes, unfilled=1)
+    assert running.succeed(watched.database, job.id, job.generation, result)
+    watched.settle()
+    assert "edit.otio" in watched.names("out")
+    assert watched.names("failed") == ["edit.otio", "edit.otio.error.txt"]
+    text = watched.error("edit.otio")
+    assert "1 of 2 lines of edit.otio were not filled. The timeline with the others is in the folder 'out'." in text
+    assert notes[0] in text and notes[1] not in text
 
 
 def test_what_is_not_for_retake_stays(watched: Watched, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ from retake.settings import home, load_settings, prepare_home
 if TYPE_CHECKING:
     from retake.domain.progress import Progress
     from retake.domain.take import Take
-    from retake.fill import Plan
+    from retake.fill import Plan, Wanted
 
 _CONFORMS = ("fit", "keep", "ripple")
 
@@ -46,11 +47,15 @@ def fill(
     markers: Annotated[bool, typer.Option("--markers/--no-markers", help="Whether markers with script text are lines.")] = True,
     fps: Annotated[str | None, typer.Option("--fps", help="Frame rate of formats that do not say it (.srt), such as 25 or 29.97.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="'resolve': an .otio that DaVinci Resolve imports.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing where one line cannot be filled.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Fill the placeholders and markers of a timeline with takes."""
+    """Fill the placeholders and markers of a timeline with takes.
+
+    A line that cannot be filled stays as it is and is named, the others are filled; the exit code is 3 then.
+    """
     if conform not in _CONFORMS:
         raise RetakeError(f"There is no conform '{conform}'.", f"Use one of {', '.join(_CONFORMS)}.", code="bad_option")
     source = existing_file(timeline, "timeline")
@@ -71,15 +76,17 @@ def fill(
         refill=tuple(line or ()),
         again=again,
         rate=_rate(fps),
+        strict=strict,
     )
     planned = filling.plan(source, options, home=folder, roots=roots)
     started = time.monotonic()
     with working("fill", folder, rounds=max(1, len(planned.lines)), quiet=quiet) as progress:
-        takes = _render(planned, folder, progress)
+        planned, takes = _render(planned, folder, progress, strict=strict)
         progress.check()
         done = filling.fill(source, planned, takes, target, options=options, profile=profile)
     if as_json:
         cli_output.answer_json(_answer(planned, takes, str(done.path), done.notes))
+        _end(planned)
         return
     for wanted in planned.lines:
         take = takes[wanted.key]
@@ -91,15 +98,30 @@ def fill(
     lines = "1 line" if len(takes) == 1 else f"{len(takes)} lines"
     print(f"{lines} filled, {made} rendered, in {time.monotonic() - started:.1f} s")
     print(f"Timeline: {done.path}")
+    _end(planned)
 
 
-def _render(planned: Plan, folder: Path, progress: Progress) -> dict[str, Take]:
-    """The takes by the keys of their lines. Takes that were finished before an error or Ctrl-C stay, so that the next run goes on from there."""
+def _end(planned: Plan) -> None:
+    """Scripts learn from the exit code that something is missing from the timeline."""
+    count = len(planned.unfilled)
+    if count == 0:
+        return
+    lines = "1 line was" if count == 1 else f"{count} lines were"
+    print(f"{lines} not filled (see the notes); the timeline was written with the others.", file=sys.stderr)
+    raise typer.Exit(ErrorKind.BAD_INPUT.value)
+
+
+def _render(planned: Plan, folder: Path, progress: Progress, *, strict: bool) -> tuple[Plan, dict[str, Take]]:
+    """The plan of what was possible, and the takes by the keys of its lines.
+
+    Takes that were finished before an error or Ctrl-C stay, so that the next run goes on from there.
+    """
     from retake import fill as filling
     from retake.pipeline import render
 
     out: dict[str, Take] = {}
-    for number, wanted in enumerate(planned.lines, 1):
+    wanted_lines = planned.lines
+    for number, wanted in enumerate(wanted_lines, 1):
         progress.stage("Speaking")
         try:
             request = filling.with_room(wanted, home=folder, progress=progress)
@@ -107,9 +129,18 @@ def _render(planned: Plan, folder: Path, progress: Progress) -> dict[str, Take]:
         except RetakeError as error:
             if error.kind is ErrorKind.CANCELLED:
                 raise
-            where = f"{wanted.label} (line {number} of {len(planned.lines)}, id {wanted.request.line_id})"
+            if not strict and filling.of_one_line(error):
+                planned = planned.without(wanted, _of(wanted, error))
+                continue
+            where = f"{wanted.label} (line {number} of {len(wanted_lines)}, id {wanted.request.line_id})"
             raise RetakeError(f"{where}: {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
-    return out
+    if not out:
+        filling.check_any(planned.unfilled)
+    return planned, out
+
+
+def _of(wanted: Wanted, error: RetakeError) -> RetakeError:
+    return RetakeError(f"{wanted.label}: {error.cause}", error.remedy, kind=error.kind, code=error.code)
 
 
 def _answer(planned: Plan, takes: dict[str, Take], timeline: str, notes: list[str]) -> dict[str, Any]:
@@ -124,7 +155,11 @@ def _answer(planned: Plan, takes: dict[str, Take], timeline: str, notes: list[st
         }
         for wanted in planned.lines
     ]
-    return {"timeline": timeline, "lines": lines, "notes": notes}
+    unfilled = [
+        {"line": line.line, "label": line.label, "code": line.error.code, "cause": line.error.cause, "remedy": line.error.remedy}
+        for line in planned.unfilled
+    ]
+    return {"timeline": timeline, "lines": lines, "unfilled": unfilled, "notes": notes}
 
 
 def _speaker(folder: Path, name: str | None) -> str | None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from retake import pipeline
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.progress import Progress
-from retake.domain.rate import FrameRate
 from retake.domain.take import MOST_HANDLES, Take, TakeRequest
+from retake.fill_requests import Conform, Lines, Options, Unfilled, Wanted, of_line, of_one_line
 from retake.media.files import atomic
-from retake.speakers import store as speakers
-from retake.speech.text import check as check_text
 from retake.takes import finish
-from retake.takes import store as takes_store
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -28,55 +22,24 @@ if TYPE_CHECKING:
 
     from retake_otio import Line
 
-Conform = Literal["fit", "keep", "ripple"]
-
-LONGEST = 3600.0  # seconds of one take
-KEEP_SECONDS = 0.5  # of handles with "keep", where nobody says how many
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a timeline is to be filled.
-
-    speaker, seed, conform: of lines that do not say it themselves.
-    handles: frames before and behind every take, at least; None: as many as dissolves need, and half a second with "keep".
-    markers: whether markers with script text are lines.
-    refill: ids of the only lines to be filled; empty: all that are not locked.
-    again: with a seed that none of the line's takes has.
-    rate: frames per second, for formats that do not say it (.srt).
-    """
-
-    speaker: str | None = None
-    seed: int = 0
-    conform: Conform = "fit"
-    handles: int | None = None
-    markers: bool = True
-    refill: tuple[str, ...] = ()
-    again: bool = False
-    rate: Fraction | None = None
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A line of a timeline that is to be given a take.
-
-    key: tells it from the others of its timeline, as long as that does not change.
-    label: the clip or marker, for messages.
-    request: what the take must be.
-    """
-
-    key: str
-    label: str
-    request: TakeRequest
-    conform: Conform = "fit"
+__all__ = [
+    "Filled", "Options", "Plan", "Unfilled", "Wanted", "check_any", "check_output", "fill", "lines_of", "load", "of_line", "of_one_line", "plan",
+    "with_room", "write",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The lines to be filled, and what people should know about them and the others."""
+    """The lines to be filled, what people should know about them and the others, and those that cannot be filled."""
 
     lines: list[Wanted]
     notes: list[str]
+    unfilled: list[Unfilled] = field(default_factory=list)
+
+    def without(self, wanted: Wanted, error: RetakeError) -> Plan:
+        """The same, with one line that turned out to be impossible."""
+        lost = Unfilled(wanted.label, wanted.request.line_id, error)
+        return replace(self, lines=[line for line in self.lines if line.key != wanted.key], unfilled=[*self.unfilled, lost])
 
 
 @dataclass(frozen=True)
@@ -90,39 +53,49 @@ class Filled:
 def plan(path: Path, options: Options, *, home: Path, roots: Sequence[Path] = ()) -> Plan:
     """What is to be made for the timeline at `path`, with everything checked that can be checked before anything is rendered.
 
+    A line with which something is wrong holds up no other one, unless `options.strict`: it is among the unfilled.
+
     Args:
         roots: folders in which recordings may lie that lines name, besides the timeline's own folder.
 
     Raises RetakeError: a file that is no timeline (bad_timeline, timeline_too_large, newer_timeline), none or too many lines (no_placeholders,
-    too_many_lines), mixed_rates, ids that no line has (unknown_line) or that of a locked one (line_locked), and for a line whatever is wrong with it,
-    naming its clip or marker.
+    too_many_lines), mixed_rates, ids that no line has (unknown_line) or that of a locked one (line_locked), and whatever is wrong with a line,
+    naming its clip or marker, where none is left that can be filled.
     """
-    timeline, found = _read(path, options)
-    if not found:
+    refused: list[RetakeError] = []
+    timeline, found = _read(path, options, refused)
+    unfilled = [Unfilled("", None, error) for error in refused]
+    if not found and not unfilled:
         raise RetakeError(f"{path.name}: No clip of the timeline asks for a line.", _HOW, code="no_placeholders")
     chosen, notes = _chosen(found, options)
-    checked: set[tuple[str, str, str]] = set()
+    if options.refill:
+        unfilled = []  # others were asked for
+    lines = Lines(options, home, path.absolute().parent, roots)
     out: list[Wanted] = []
-    recordings = _Recordings(path.absolute().parent, tuple(roots))
     for line in chosen:
-        with _of_line(line.label):
-            wanted = _wanted(line, options, recordings)
-            request = wanted.request
-            who = (request.speaker, request.voice_engine, request.lips_engine)
-            if who not in checked:
-                speakers.load(home, request.speaker)
-                pipeline.voice_engine(request.voice_engine)
-                pipeline.lips_engine(request.lips_engine)
-                checked.add(who)
-            if request.audio is None:
-                check_text(request.text)
-            out.append(replace(wanted, request=_as_made_before(request, line.frames, home)))
+        try:
+            out.append(lines.wanted(line))
+        except RetakeError as error:
+            if options.strict or not of_one_line(error):
+                raise
+            unfilled.append(Unfilled(line.label, line.id, error))
+            continue
         if line.doubt:
             notes.append(f"{line.label}: {line.doubt}")
         if line.handles > MOST_HANDLES:
             notes.append(f"{line.label}: A dissolve beside it shows {line.handles} frames beyond its end; a take has at most {MOST_HANDLES}.")
     del timeline  # what was found in it lives as long as it does
-    return Plan(out, notes)
+    if not out:
+        check_any(unfilled)
+    return Plan(out, notes, unfilled)
+
+
+def check_any(unfilled: Sequence[Unfilled]) -> None:
+    """Raise the first line's RetakeError where nothing is left that could be filled."""
+    if unfilled:
+        error = unfilled[0].error
+        others = "" if len(unfilled) == 1 else f" ({len(unfilled) - 1} more cannot be filled either.)"
+        raise RetakeError(f"{error.cause}{others}", error.remedy, kind=error.kind, code=error.code) from error
 
 
 def with_room(wanted: Wanted, *, home: Path, progress: Progress) -> TakeRequest:
@@ -146,7 +119,8 @@ def fill(path: Path, planned: Plan, takes: Mapping[str, Take], output: Path, *, 
         output: what `check_output` lets pass; an earlier timeline there is replaced, anything else is not.
         profile: "resolve" for an .otio that DaVinci Resolve imports.
 
-    Returns `output`, absolute, and notes. Raises RetakeError as `plan`, and take_does_not_match, bad_output, would_overwrite, not_writable;
+    Returns `output`, absolute, and notes, those of unfilled lines first.
+    Raises RetakeError as `plan`, and take_does_not_match, bad_output, would_overwrite, not_writable;
     ValueError for a key of another timeline.
     """
     from retake_otio import Filling, TimelineError, fill_lines
@@ -157,7 +131,7 @@ def fill(path: Path, planned: Plan, takes: Mapping[str, Take], output: Path, *, 
     conforms: dict[str, Conform] = {wanted.key: wanted.conform for wanted in planned.lines}
     labels = {line.key: line.label for line in found}
     fillings: dict[str, Filling] = {}
-    notes = list(planned.notes)
+    notes = [*(str(line) for line in planned.unfilled), *planned.notes]
     for key, take in takes.items():
         parameters = take.request.model_dump(mode="json", exclude={"line_id"})
         fillings[key] = Filling(finish.take_media(take), take.request.line_id, parameters, conforms.get(key, "fit"))
@@ -231,14 +205,18 @@ def load(path: Path, rate: Fraction | None = None) -> Timeline:
         ) from error
 
 
-def lines_of(timeline: Timeline, name: str, *, markers: bool = True) -> list[Line]:
-    """The lines of `timeline`, which is called `name`. Raises RetakeError."""
+def lines_of(timeline: Timeline, name: str, *, markers: bool = True, refused: list[RetakeError] | None = None) -> list[Line]:
+    """The lines of `timeline`, which is called `name`. Raises RetakeError; what is wrong with single lines goes into `refused`, if given."""
     from retake_otio import TimelineError, find_lines
 
+    wrong: list[TimelineError] = []
     try:
-        return find_lines(timeline, markers=markers)
+        found = find_lines(timeline, markers=markers, refused=None if refused is None else wrong)
     except TimelineError as error:
         raise RetakeError(f"{name}: {error.cause}", error.remedy, code=error.code) from error
+    if refused is not None:
+        refused += [RetakeError(error.cause, error.remedy, code=error.code) for error in wrong]
+    return found
 
 
 _HOW = (
@@ -258,9 +236,13 @@ def _known_format(path: Path) -> bool:
     return True
 
 
-def _read(path: Path, options: Options) -> tuple[Timeline, list[Line]]:
+def _read(path: Path, options: Options, refused: list[RetakeError] | None = None) -> tuple[Timeline, list[Line]]:
     timeline = load(path, options.rate)
-    return timeline, lines_of(timeline, path.name, markers=options.markers)
+    wrong: list[RetakeError] = []
+    found = lines_of(timeline, path.name, markers=options.markers, refused=None if options.strict else wrong)
+    if refused is not None:
+        refused += wrong
+    return timeline, found
 
 
 def _chosen(found: list[Line], options: Options) -> tuple[list[Line], list[str]]:
@@ -282,83 +264,3 @@ def _chosen(found: list[Line], options: Options) -> tuple[list[Line], list[str]]
         if line.locked:
             raise RetakeError(f"{line.label} is locked.", "Unlock it to have it made again.", code="line_locked")
     return chosen, []
-
-
-@contextmanager
-def _of_line(label: str) -> Iterator[None]:
-    """Errors about one line say which."""
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise RetakeError(
-            f"{label}: {name} cannot be used ({first['msg']}).", "Correct the placeholder in the editor.", code="bad_placeholder"
-        ) from error
-    except RetakeError as error:
-        raise RetakeError(f"{label}: {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
-
-
-@dataclass(frozen=True)
-class _Recordings:
-    """Where recordings that a timeline names may lie: whoever wrote it must not have any file of this machine read."""
-
-    folder: Path  # the timeline's
-    roots: tuple[Path, ...]
-
-    def find(self, name: str) -> str:
-        try:
-            path = (self.folder / name).resolve()
-        except (OSError, RuntimeError, ValueError):  # a zero character, links that go round in circles
-            path = None
-        if path is None or not any(path.is_relative_to(root.resolve()) for root in (self.folder, *self.roots)):
-            raise RetakeError(
-                f"The recording {name[:200]!r} does not lie beside the timeline.",
-                "Put it into the timeline's folder, or into one that the settings name as a root.",
-                kind=ErrorKind.REFUSED,
-                code="outside_roots",
-            )
-        return str(path)
-
-
-def _wanted(line: Line, options: Options, recordings: _Recordings) -> Wanted:
-    from retake_otio import CONFORMS, takes_of, unused_seed
-
-    wants: dict[str, Any] = dict(line.wants)
-    conform = wants.pop("conform", options.conform)
-    if conform not in CONFORMS:
-        raise RetakeError(f"There is no conform '{conform}'.", f"Use one of {', '.join(CONFORMS)}.", code="bad_placeholder")
-    wants["seed"] = unused_seed(line) if options.again else wants.get("seed", options.seed)
-    wants["speaker"] = wants.get("speaker") or options.speaker
-    if not wants["speaker"]:
-        remedy = "Name a speaker in the placeholder, or one for the whole timeline."
-        raise RetakeError("It is not said who speaks.", remedy, kind=ErrorKind.NOT_FOUND, code="no_speaker")
-    if wants.get("audio"):
-        wants["audio"] = recordings.find(wants["audio"])
-    else:
-        wants.pop("audio", None)
-    rate = FrameRate.from_fraction(line.rate)
-    seconds = None if line.frames is None else rate.seconds(line.frames)
-    if seconds is not None and seconds > LONGEST:
-        raise RetakeError(f"It lasts {seconds:.0f} s.", f"A take lasts at most {LONGEST:.0f} s: shorten the clip.", code="bad_placeholder")
-    # A take that has longer handles already is as good: the edit may rely on them by now.
-    before = [take.handles for take in takes_of(line.clip) if take.active] if line.clip is not None else []
-    handles = options.handles if options.handles is not None else rate.frames(KEEP_SECONDS) if conform == "keep" else 0
-    request = TakeRequest(
-        **wants,
-        fps=str(rate),
-        fit=None if conform == "ripple" else seconds,
-        pace="natural" if conform == "keep" and seconds is not None else "fit",
-        handles=min(MOST_HANDLES, max(handles, line.handles, *before, 0)),
-        line_id=line.id,
-    )
-    return Wanted(line.key, line.label, request, cast(Conform, conform))
-
-
-def _as_made_before(request: TakeRequest, frames: int | None, home: Path) -> TakeRequest:
-    """A line whose take is exactly as long without being told to, as those of a script's timeline are, stays that take."""
-    if request.fit is None:
-        return request
-    natural = request.model_copy(update={"fit": None, "pace": "fit"})
-    take = takes_store.find(home, pipeline.take_key(natural, home=home))
-    return natural if take is not None and take.slot == frames else request

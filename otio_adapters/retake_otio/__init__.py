@@ -8,6 +8,7 @@ from .identity import give_ids
 from .lines import Line, find_lines
 from .placeholders import Placeholder, fill_placeholder, find_placeholders
 from .reading import TimelineError, read_timeline
+from .requests import is_asked_for, request_of
 from .timeline import (
     GENERATOR_KEY,
     GENERATOR_KIND,
@@ -39,12 +40,14 @@ __all__ = [
     "find_lines",
     "find_placeholders",
     "give_ids",
+    "is_asked_for",
     "line_clip",
     "line_id",
     "line_parameters",
     "lock",
     "missing",
     "read_timeline",
+    "request_of",
     "switch_take",
     "takes_of",
     "unused_seed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -69,16 +70,17 @@ class Line:
         return self.line or hashlib.sha256(f"{self.key} {self.label}".encode()).hexdigest()[:12]
 
 
-def find_lines(timeline: otio.schema.Timeline, *, markers: bool = True) -> list[Line]:
+def find_lines(timeline: otio.schema.Timeline, *, markers: bool = True, refused: list[TimelineError] | None = None) -> list[Line]:
     """The lines of `timeline` in the order in which they begin; none where there is none.
 
     Args:
         markers: with False, placeholders only.
+        refused: takes what is wrong with single lines (bad_placeholder), which are left out then; None: that is raised.
 
     Raises TimelineError: too_many_lines, mixed_rates, bad_times, bad_placeholder, newer_timeline (naming the clip or marker).
     """
-    placeholders = [found for number, clip in enumerate(timeline.find_clips(), 1) if (found := placeholder_of(clip, number)) is not None]
-    marked = list(_marked(timeline)) if markers else []
+    placeholders = list(_placeholders(timeline, refused))
+    marked = list(_marked(timeline, refused)) if markers else []
     if len(placeholders) + len(marked) > MOST:
         raise TimelineError(
             f"The timeline has {len(placeholders) + len(marked)} lines.", f"Fill at most {MOST} at once: split the timeline.", "too_many_lines"
@@ -112,7 +114,27 @@ class _Marked:
     owner: otio.core.Item
 
 
-def _marked(timeline: otio.schema.Timeline) -> Iterator[_Marked]:
+def _placeholders(timeline: otio.schema.Timeline, refused: list[TimelineError] | None) -> Iterator[Placeholder]:
+    for number, clip in enumerate(timeline.find_clips(), 1):
+        found = None
+        with _set_aside(refused):
+            found = placeholder_of(clip, number)
+        if found is not None:
+            yield found
+
+
+@contextmanager
+def _set_aside(refused: list[TimelineError] | None) -> Iterator[None]:
+    """What is wrong with one line goes into `refused`, where somebody wants it there."""
+    try:
+        yield
+    except TimelineError as error:
+        if refused is None or error.code != "bad_placeholder":
+            raise
+        refused.append(error)
+
+
+def _marked(timeline: otio.schema.Timeline, refused: list[TimelineError] | None) -> Iterator[_Marked]:
     """Markers that hold a line: all of them where they lie on the timeline, those with script text where they lie on clips."""
     owners: list[otio.core.Item] = [timeline.tracks, *timeline.find_clips()]
     number = 0
@@ -133,7 +155,11 @@ def _marked(timeline: otio.schema.Timeline) -> Iterator[_Marked]:
             if script is not None and script.speaker is not None:
                 wants["speaker"] = script.speaker
             doubt = script.doubt if script is not None and not names_line(said) else ""
-            yield _Marked(f"m{number:05d}", label, wants | read_wants(said, label), line_of(said), said.get("locked") is True, doubt, marker, owner)
+            own_words = None
+            with _set_aside(refused):
+                own_words = read_wants(said, label)
+            if own_words is not None:
+                yield _Marked(f"m{number:05d}", label, wants | own_words, line_of(said), said.get("locked") is True, doubt, marker, owner)
 
 
 def _clock(timeline: otio.schema.Timeline, placeholders: list[Placeholder], marked: list[_Marked]) -> tuple[Fraction, float] | None:

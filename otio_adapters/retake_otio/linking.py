@@ -14,7 +14,6 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,17 +23,16 @@ import opentimelineio as otio
 from retake_client import Client, ClientError, Connection, default_home
 from retake_client.local_takes import LocalTake, bring
 from retake_client.paths import PathMap
-from retake_otio.filling import CONFORMS, Filling, fill_lines
+from retake_otio.filling import Filling, fill_lines
 from retake_otio.lines import Line, find_lines
 from retake_otio.reading import TimelineError
+from retake_otio.requests import conform_of, is_asked_for, request_of
 from retake_otio.sound import is_take
 from retake_otio.spans import local_path
 from retake_otio.timeline import TakeMedia
 from retake_otio.words import own_of
 
 NAME = "otio media linker"
-# What the daemon takes as it stands in a line.
-ASKED = ("text", "style", "voice_engine", "lips_engine", "width", "height")
 PAGE = 100
 
 
@@ -99,16 +97,17 @@ def link(timeline: otio.schema.Timeline, options: Options) -> list[str]:
     Returns what people should know, which is also warned of. Raises TimelineError where `strict` is set, and for arguments that cannot be used.
     """
     try:
-        lines = find_lines(timeline)
+        refused: list[TimelineError] = []
+        lines = find_lines(timeline, refused=None if options.strict else refused)
         away = [clip for clip in timeline.find_clips() if is_take(clip) and not _is_here(clip)]
         waiting = [line for line in lines if line.state == "missing"]
-        if not waiting and not away:
-            return []
-        client = _client(options)
-        client.handshake()
-        said = [note for clip in away for note in _fetch(client, clip, options)]
-        fillings, told = _fillings(client, waiting, options)
-        said += told + [str(note) for note in fill_lines(timeline, lines, fillings)]
+        said = [f"{error.cause} {error.remedy} It stays as it is." for error in refused]
+        if waiting or away:
+            client = _client(options)
+            client.handshake()
+            said += [note for clip in away for note in _fetch(client, clip, options)]
+            fillings, told = _fillings(client, waiting, options)
+            said += told + [str(note) for note in fill_lines(timeline, lines, fillings)]
     except (ClientError, TimelineError) as error:
         if options.strict or (isinstance(error, TimelineError) and error.code == "bad_option"):
             raise _as_timeline_error(error) from error
@@ -136,13 +135,20 @@ def _fillings(client: Client, lines: list[Line], options: Options) -> tuple[dict
     said: list[str] = []
     jobs: list[tuple[Line, dict[str, Any], dict[str, Any]]] = []
     for line in lines:
-        request = request_of(line, options)
+        try:
+            request = _wish(line, options)
+        except TimelineError as error:
+            if options.strict:
+                raise TimelineError(f"{line.label}: {error.cause}", error.remedy, error.code) from error
+            said.append(f"{line.label} stays as it is: {error.cause} {error.remedy}")
+            continue
         if request is None:
             said.append(f"{line.label} stays as it is: it is not said who speaks, or it asks for a recording.")
             continue
         take = next(_matching(client, line, request), None)
         if take is not None:
-            out[line.key] = _filling(line, request, bring(client, str(take["id"]), _folder(options), paths=PathMap.parse(options.paths)))
+            wish = request | {name: take["request"][name] for name in ("handles",) if take["request"].get(name)}
+            out[line.key] = _filling(line, wish, bring(client, str(take["id"]), _folder(options), paths=PathMap.parse(options.paths)))
         elif options.render:
             jobs.append((line, request, _asked(client, line, request)))
         else:
@@ -166,29 +172,11 @@ def _fillings(client: Client, lines: list[Line], options: Options) -> tuple[dict
     return out, said
 
 
-def request_of(line: Line, options: Options) -> dict[str, Any] | None:
-    """What to ask of the daemon for a line, as JSON; None for one that cannot be asked for like this."""
-    wants = line.wants
-    speaker = wants.get("speaker") or options.speaker
-    if not speaker or not wants.get("text") or wants.get("audio"):
+def _wish(line: Line, options: Options) -> dict[str, Any] | None:
+    """What to ask of the daemon for a line, as JSON; None for one that cannot be asked for from here."""
+    if not line.wants.get("text") or line.wants.get("audio") or not (line.wants.get("speaker") or options.speaker):
         return None
-    request: dict[str, Any] = {name: wants[name] for name in ASKED if wants.get(name) is not None}
-    request |= {"speaker": speaker, "seed": wants.get("seed", options.seed), "fps": str(line.rate), "line_id": line.id}
-    if line.handles:
-        request["handles"] = line.handles
-    conform = conform_of(line)
-    if line.frames is not None and conform != "ripple":
-        request["fit"] = float(line.frames / line.rate)
-        if conform == "keep":
-            request["pace"] = "natural"
-    return request
-
-
-def conform_of(line: Line) -> Any:
-    """How the line and its slot get along: what the line says, else "fit"."""
-    own = own_of(line.clip) if line.clip is not None else own_of(line.marker) if line.marker is not None else {}
-    said = line.wants.get("conform") or own.get("conform")
-    return said if said in CONFORMS else "fit"
+    return request_of(line, speaker=options.speaker, seed=options.seed)
 
 
 def _matching(client: Client, line: Line, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -198,22 +186,9 @@ def _matching(client: Client, line: Line, request: Mapping[str, Any]) -> Iterato
         query = {"speaker": request["speaker"], "text": request["text"], "limit": PAGE, **({"cursor": cursor} if cursor else {})}
         page = client.call("GET", f"/v1/takes?{urlencode(query)}")
         for take in page["takes"]:
-            if _is_asked_for(take, line, request):
+            if is_asked_for(take, line, request):
                 yield take
         cursor = page["next"]
-
-
-def _is_asked_for(take: Mapping[str, Any], line: Line, request: Mapping[str, Any]) -> bool:
-    made = take["request"]
-    fixed = {"seed": 0, "style": "neutral", "voice_engine": "embedded", "lips_engine": "embedded", "width": None, "height": None, "handles": 0}
-    if any(made.get(name, default) != request.get(name, default) for name, default in fixed.items()):
-        return False
-    slot = int(take["frames"]) - 2 * int(made.get("handles", 0))
-    if made.get("audio") is not None or Fraction(str(take["rate"])) != line.rate:
-        return False
-    if "fit" not in request:
-        return made.get("fit") is None
-    return slot == line.frames and (made.get("fit") is None or made.get("pace", "fit") == request.get("pace", "fit"))
 
 
 def _asked(client: Client, line: Line, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class FillOptions(BaseModel):
     markers: bool = Field(default=True, description="markers with script text are lines as well")
     refill: list[LineId] = Field(default_factory=list, max_length=1000, description="ids of the only lines to be filled")
     again: bool = Field(default=False, description="one more reading of each line, with a new seed")
+    strict: bool = Field(default=False, description="one line that cannot be filled fails the job; otherwise that line stays as it is")
     priority: PriorityName = "interactive"
     webhook: Webhook | None = None
 

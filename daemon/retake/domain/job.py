@@ -173,7 +173,7 @@ class JobResult(BaseModel):
     timeline: str | None = None
     files: list[str] = Field(default_factory=list)  # delivered copies
     notes: list[str] = Field(default_factory=list)
-    unfilled: int = 0  # lines of a timeline that stay as they are, because they cannot be filled; the notes say why
+    unfilled: int = 0  # lines of a timeline that stay as they are, because they cannot be filled; so many first notes say why
 
 
 class Job(BaseModel):

@@ -24,7 +24,7 @@ APPLICATION = "retake"
 QUEUE = "renders"
 WORKFLOW = "run_job"
 # Of the steps that a workflow is made of. Jobs that were begun with other steps are not gone on with; they begin anew.
-STEPS_VERSION = "1"
+STEPS_VERSION = "2"
 # How often an idle worker looks into the queue: half of this is what the queue adds to a job's time.
 POLL_SECONDS = 0.05
 _EVENTS_LOCK = 0x7E7A6E  # any number; the same for all writers of events

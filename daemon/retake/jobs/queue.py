@@ -168,7 +168,7 @@ def fetch_waiting(connection: sa.Connection, job_id: str) -> Job:
 def _submit(database: Database, connection: sa.Connection, submission: Submission) -> tuple[Job, bool]:
     spec = submission.spec
     content = spec.model_dump(mode="json")
-    digest = fingerprint(_without_ids(content), int(submission.priority), submission.client, submission.webhook)
+    digest = fingerprint(what_counts(content), int(submission.priority), submission.client, submission.webhook)
     if submission.idempotency_key is not None:
         database.in_order(connection)  # two that use one key at once: the later one sees the earlier
         found = connection.execute(sa.select(jobs).where(jobs.c.idempotency_key == submission.idempotency_key)).first()
@@ -213,15 +213,16 @@ _LATER: dict[str, tuple[Any, ...]] = {
     "markers": (True,),
     "refill": ([],),
     "again": (False,),
+    "strict": (False,),
 }
 
 
-def _without_ids(content: Any) -> Any:
+def what_counts(content: Any) -> Any:
     """The request without the line ids that are made up where none are given, so that sending the same again is the same."""
     if isinstance(content, dict):
         asked = {name: value for name, value in content.items() if name != "line_id" and value not in _LATER.get(name, ())}
-        return {name: _without_ids(value) for name, value in asked.items()}
-    return [_without_ids(value) for value in content] if isinstance(content, list) else content
+        return {name: what_counts(value) for name, value in asked.items()}
+    return [what_counts(value) for value in content] if isinstance(content, list) else content
 
 
 def _enqueue(database: Database, connection: sa.Connection, job: Job, delay: float) -> None:

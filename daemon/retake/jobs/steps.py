@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from retake.jobs.artefacts import Artefacts
 from retake.jobs.reporter import Reporter
 
 if TYPE_CHECKING:
-    from retake.fill import Wanted
+    from retake.fill import Options, Plan, Wanted
 
 # Runs a function once for each job and name, and from then on answers with what it returned (JSON).
 Step = Callable[[str, Callable[[], JsonValue]], JsonValue]
@@ -184,15 +184,22 @@ def _timeline(work: Work, spec: TimelineSpec) -> JobResult:
         fill.check_output(output)
     if spec.speaker is not None:
         work.artefacts.ensure_speaker(spec.speaker)
-    options = fill.Options(spec.speaker, spec.seed, spec.conform, spec.handles, spec.markers, tuple(spec.refill), spec.again)
-    planned = fill.plan(source, options, home=work.home, roots=work.roots)
+    options = fill.Options(spec.speaker, spec.seed, spec.conform, spec.handles, spec.markers, tuple(spec.refill), spec.again, strict=spec.strict)
+    planned = _planned(work, source, options)
     work.reporter.expect(len(planned.lines))
     steps = len(planned.lines) + 1
     takes: dict[str, Take] = {}
-    for number, wanted in enumerate(planned.lines, 1):
-        with _of_clip(wanted.label):
-            work.artefacts.ensure_speaker(wanted.request.speaker)
-            takes[wanted.key] = _rendered(work, f"clip {number}", (number, steps), partial(_with_room, work, wanted), None)
+    for number, wanted in enumerate(list(planned.lines), 1):
+        try:
+            with fill.of_line(wanted.label):
+                work.artefacts.ensure_speaker(wanted.request.speaker)
+                takes[wanted.key] = _rendered(work, f"clip {number}", (number, steps), partial(_with_room, work, wanted), None)
+        except RetakeError as error:
+            if spec.strict or not fill.of_one_line(error):
+                raise
+            planned = planned.without(wanted, error)
+    if not takes:
+        fill.check_any(planned.unfilled)
 
     def filled() -> JsonValue:
         if spec.output is None:
@@ -208,7 +215,20 @@ def _timeline(work: Work, spec: TimelineSpec) -> JobResult:
     timeline, notes = answer["timeline"], answer["notes"]
     if spec.output is None:
         work.artefacts.push_results(work.job.id)
-    return JobResult(takes=[take.id for take in takes.values()], timeline=timeline, files=[timeline], notes=notes)
+    return JobResult(takes=[take.id for take in takes.values()], timeline=timeline, files=[timeline], notes=notes, unfilled=len(planned.unfilled))
+
+
+def _planned(work: Work, source: Path, options: Options) -> Plan:
+    """The plan. A job that is taken up again leaves out what it left out before, whatever has become possible meanwhile: its steps are counted."""
+    from retake import fill
+
+    planned = fill.plan(source, options, home=work.home, roots=work.roots)
+    kept = work.durable("plan", lambda: {"lines": [line.key for line in planned.lines], "unfilled": [str(line) for line in planned.unfilled]})
+    assert isinstance(kept, dict)
+    keys = kept["lines"]
+    if keys == [line.key for line in planned.lines]:
+        return planned
+    raise RetakeError("The speakers or recordings of the timeline changed while it was being filled.", "Retry the job.", code="changed_meanwhile")
 
 
 def _with_room(work: Work, wanted: Wanted) -> TakeRequest:
@@ -233,17 +253,6 @@ def _rendered(work: Work, name: str, place: Place, asked: TakeRequest | Callable
         return take.model_dump(mode="json")
 
     return Take.model_validate(work.step(name, place, render))
-
-
-@contextlib.contextmanager
-def _of_clip(label: str) -> Iterator[None]:
-    """Errors about one line of a timeline say which."""
-    try:
-        yield
-    except RetakeError as error:
-        if error.kind is ErrorKind.CANCELLED:
-            raise
-        raise RetakeError(f"{label}: {error.cause}", error.remedy, kind=error.kind, code=error.code) from error
 
 
 def _notes(take: Take) -> list[str]:

@@ -117,6 +117,8 @@ class Delivery:
             if self._artefacts.shared:
                 self._artefacts.ensure_results(job.id)
             self._bring_timeline(work, self._artefacts.local_result(job.result, job.id).timeline)
+            work.lines = len(job.result.takes) + job.result.unfilled
+            work.failures += [Failure("", note, "") for note in job.result.notes[: job.result.unfilled]]
             return
         order = work.orders[settled.number]
         identifier = job.result.takes[0]

@@ -20,15 +20,18 @@ class Failure:
         return cls(where, error.cause, error.remedy)
 
 
-def explanation(name: str, failures: list[Failure], clips: int) -> str:
+def explanation(name: str, failures: list[Failure], clips: int, *, filled: bool = False) -> str:
     """The text of NAME.error.txt: what failed, why, and what to do.
 
     Args:
         clips: how many clips the file asked for, 0 if nothing was rendered at all.
+        filled: it is a timeline, which was filled with the others.
     """
     parts: list[str] = []
     made = clips - len(failures)
-    if made > 0:
+    if filled:
+        parts.append(f"{len(failures)} of {clips} lines of {name} were not filled. The timeline with the others is in the folder 'out'.")
+    elif made > 0:
         others = "The other one is" if made == 1 else f"The other {made} are"
         parts.append(f"{len(failures)} of {clips} clips of {name} were not rendered. {others} in the folder 'out'.")
     else:

@@ -242,13 +242,13 @@ class FolderWatcher:
         self._works.pop(work.claimed.path, None)
         self._intake.tidy(work, list(self._works.values()))
         if work.failures:
-            self._fail(work.claimed, work.failures, len(work.numbers))
+            self._fail(work.claimed, work.failures, work.lines or len(work.numbers), filled=work.lines > 0)
         elif claims.put_into_done(self.layout, work.claimed) is not None:
             clips = ", ".join(work.made[number].clip.name for number in sorted(work.made)[:3]) + (", ..." if len(work.made) > 3 else "")
             self._tell("done", work.claimed.shown, clips or ", ".join(path.name for path in work.results))
 
-    def _fail(self, claimed: Claimed, failures: list[Failure], clips: int) -> None:
-        if claims.put_into_failed(self.layout, claimed, explanation(claimed.shown, failures, clips)) is not None:
+    def _fail(self, claimed: Claimed, failures: list[Failure], clips: int, *, filled: bool = False) -> None:
+        if claims.put_into_failed(self.layout, claimed, explanation(claimed.shown, failures, clips, filled=filled)) is not None:
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             self._tell("failed", claimed.shown, f"{failures[0].cause} {failures[0].remedy}{more}")
 

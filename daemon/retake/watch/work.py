@@ -31,6 +31,7 @@ class Work:
     made: dict[int, Made] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)  # timelines in `out`
+    lines: int = 0  # of a filled timeline, those that could not be filled included
 
     @property
     def numbers(self) -> list[int]:
