@@ -60,7 +60,8 @@ class Editor:
         if not now or not first:
             raise EditorError("Resolve does not say where the playhead is.", "Go to the Edit page and try again.", "no_playhead")
         # By the difference, since a timeline whose timecode was changed may count its frames from elsewhere.
-        return self.start + self.rate.frames_of(now) - self.rate.frames_of(first)
+        # Timecode by the time of day may pass midnight.
+        return self.start + (self.rate.frames_of(now) - self.rate.frames_of(first)) % self.rate.day
 
     def timecode(self, frame: int) -> str:
         """What Resolve shows at a frame that is counted as items are."""

@@ -105,6 +105,7 @@ def install(fusion: Path, sources: Mapping[str, Path], *, dry_run: bool = False)
     if dry_run:
         return plan
     try:
+        plan.kept += _put_aside(utility, earlier, folder)
         hashes = _write(fusion, utility, modules, folder, files)
         _atomic(modules / MANIFEST, json.dumps({"format": 1, "version": __version__, "files": hashes}, indent=2, sort_keys=True).encode() + b"\n")
         _remove(plan.removed, stop_at=modules)
@@ -197,6 +198,21 @@ def _write(fusion: Path, utility: Path, modules: Path, folder: Path, files: Mapp
         _atomic(utility / name, content)
         hashes[(utility / name).relative_to(fusion).as_posix()] = hashlib.sha256(content).hexdigest()
     return hashes
+
+
+def _put_aside(utility: Path, earlier: Mapping[str, Any], folder: Path) -> list[str]:
+    """Keep scripts that the user has changed, under a name that Resolve does not list; returns what to say about them."""
+    said: list[str] = []
+    for name, task in SCRIPTS.items():
+        path, digest = utility / name, earlier.get("files", {}).get(f"Scripts/Utility/{name}")
+        if digest is None or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest and content != script_text(task, folder).encode("utf-8"):
+            kept = next(free for number in range(1, 1000) if not (free := path.with_name(f"{name}.changed{number if number > 1 else ''}")).exists())
+            path.replace(kept)
+            said.append(f"{path} was changed since it was installed: the changed one is kept as {kept.name}.")
+    return said
 
 
 def _complete(folder: Path, files: Mapping[str, bytes]) -> bool:

@@ -248,7 +248,10 @@ def back_up(editor: Editor) -> str:
 
 
 def drop_back_up(editor: Editor, name: str) -> bool:
-    """Remove a copy that is not needed, since nothing was changed."""
+    """Remove a copy that is not needed, since nothing was changed; False if it stays, which it does while the user looks at it."""
+    shown = editor.project.GetCurrentTimeline()
+    if shown is not None and identity(shown) != editor.timeline_id and shown.GetName() == name:
+        return False
     for index in range(1, int(editor.project.GetTimelineCount() or 0) + 1):
         timeline = editor.project.GetTimelineByIndex(index)
         if timeline is not None and timeline.GetName() == name and identity(timeline) != editor.timeline_id:

@@ -73,6 +73,8 @@ def plan_missing(editor: Editor, settings: Settings, speakers: Sequence[str] = (
         if chosen is None and state_of(line, clip, settings) is State.DONE:
             continue
         tasks.append(plan_line(editor, settings, line, clip, speakers=speakers))
+    if settings.video_track or settings.audio_track:
+        _refuse_overlaps(editor, tasks)
     return tasks
 
 
@@ -130,6 +132,24 @@ def plan_line(editor: Editor, settings: Settings, line: Line, clip: Clip | None,
     except EditorError as error:
         task.error = error
     return task
+
+
+def _refuse_overlaps(editor: Editor, tasks: Sequence[Task]) -> None:
+    """Of lines that overlap only the first can go onto a track that the user has chosen: said before the others are rendered."""
+    behind = 0
+    before = ""
+    for task in tasks:
+        line = task.line
+        if task.error is not None or task.clip is not None:
+            continue
+        if line.start < behind:
+            task.error = EditorError(
+                f"The line begins at {editor.timecode(line.start)}, before the line at {before} ends, and both are for the same track.",
+                "Move or shorten one of them, or leave the choice of tracks to Retake (video_track and audio_track 0).",
+                "lines_overlap",
+            )
+        elif line.end is not None:
+            behind, before = line.end, editor.timecode(line.start)
 
 
 def first_frame(request: Mapping[str, Any]) -> int:

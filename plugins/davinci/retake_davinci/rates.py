@@ -65,6 +65,12 @@ class TimelineRate:
     def seconds(self, frames: int) -> float:
         return float(frames / self.rate)
 
+    @property
+    def day(self) -> int:
+        """Frames of 24 hours of timecode, after which it begins again."""
+        dropped = _DROPPED[self.rate] if self.drop else 0
+        return (self.nominal * 600 - dropped * 9) * 6 * 24
+
     def frames_of(self, timecode: str) -> int:
         """The frame number of a timecode; raises EditorError for what is none at this rate."""
         found = _TIMECODE.fullmatch(timecode)
@@ -83,7 +89,7 @@ class TimelineRate:
         """The timecode of a frame number; it begins again after 24 hours."""
         dropped = _DROPPED[self.rate] if self.drop else 0
         ten_minutes = self.nominal * 600 - dropped * 9
-        frame %= ten_minutes * 6 * 24
+        frame %= self.day
         if dropped:
             tens, rest = divmod(frame, ten_minutes)
             minutes = max(0, rest - dropped) // (self.nominal * 60 - dropped)

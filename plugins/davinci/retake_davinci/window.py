@@ -31,7 +31,6 @@ class Window:
         self._ui = ui
         self._dispatcher = dispatcher
         self._told = ""
-        self._rows: list[str] = []
         self._window = self._build()
         self._items: Mapping[str, Any] = self._window.GetItems()
         self._timer = ui.Timer({"ID": "Clock", "Interval": STEP_MILLISECONDS, "SingleShot": False})
@@ -123,7 +122,6 @@ class Window:
         tree = self._items["Lines"]
         tree.Clear()
         rows = self._presenter.rows()
-        self._rows = [row.line for row in rows]
         for row in rows:
             item = tree.NewItem()
             shown = (row.timecode, row.speaker, row.text, str(row.frames or ""), row.state.value, str(row.takes or ""))
@@ -140,8 +138,8 @@ class Window:
 
     def _fill_chosen(self) -> None:
         tree = self._items["Lines"]
-        timecodes = {item.Text[0] for item in _values(tree.SelectedItems())}
-        chosen = [row.line for row in self._presenter.rows() if row.timecode in timecodes]
+        wanted = {tuple(item.Text[column] for column in range(3)) for item in _values(tree.SelectedItems())}
+        chosen = [row.line for row in self._presenter.rows() if (row.timecode, row.speaker, row.text) in wanted]
         if not chosen:
             raise EditorError("No line is selected.", "Select lines in the list.", "nothing_selected")
         self._presenter.fill(chosen)

@@ -6,6 +6,8 @@ takes.
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from fusionscript import MediaPoolItem
 
 _KEPT = "The take is kept and need not be rendered again."
+# Takes that are there at once, since they were made before, are placed in steps of about so long, so that Resolve can be used in between.
+PLACING_SECONDS = 0.2
 ENDED = (OrderState.DONE, OrderState.FAILED, OrderState.CANCELLED)
 
 
@@ -76,6 +80,7 @@ class Batch:
         self._session = session
         self._folder = folder
         self._tasks = list(tasks)
+        self._arrived: deque[tuple[Running, Update]] = deque()  # takes that are to be placed
         self._rule = placing.EndRule()
         # Kept, since a Resolve that has ended cannot be asked any more.
         self._timecodes = {task.line.id: editor.timecode(task.line.start) for task in self._tasks}
@@ -123,13 +128,32 @@ class Batch:
             if one is None or one.over:
                 continue
             changed = True
-            self._take_in(one, update)
+            if update.state is OrderState.DONE:
+                one.state = OrderState.DONE
+                self._arrived.append((one, update))
+            else:
+                self._take_in(one, update)
+        until = time.monotonic() + PLACING_SECONDS
+        while self._arrived:
+            one, update = self._arrived.popleft()
+            if not one.over:
+                self._take_in(one, update)
+                changed = True
+            if time.monotonic() >= until:
+                break
         if changed and self.over:
             self._finish()
         return changed
 
     def cancel(self) -> None:
         """Stop what is not done; what lies on the timeline already stays."""
+        changed = bool(self._arrived)
+        for one, update in self._arrived:
+            if not one.over:
+                self._take_in(one, replace(update, state=OrderState.CANCELLED))
+        self._arrived.clear()
+        if changed and self.over:
+            self._finish()
         for one in self.running:
             if not one.over:
                 self._session.cancel(one.order_id)
@@ -168,6 +192,9 @@ class Batch:
                 if task.clip is not None:
                     return self._as_take(task, take, shown, media)
                 line = self._line_now(task.line)
+                there = clips.clips_by_line(self.editor).get(line.id)
+                if there is not None:  # another script was at the same line, or the user has copied its clip back
+                    return self._is_there(replace(task, line=line), there, take)
                 self._timecodes[line.id] = self.editor.timecode(line.start)
                 stretch = _stretch(line, take, first_frame(task.request))
                 put = placing.place(
@@ -186,6 +213,11 @@ class Batch:
             except EditorError as error:
                 return self._entry(task, Outcome.FAILED, error=error, notes=[_KEPT])
             raise
+
+    def _is_there(self, task: Task, clip: Clip, take: LocalTake) -> Entry:
+        if clip.take != take.id:
+            raise EditorError("The line has got a clip meanwhile, with another take.", "Start the script again.", "clip_there")
+        return self._entry(task, Outcome.NOTHING, notes=["The take lay there already."], frames=clip.frames)
 
     def _as_take(self, task: Task, take: LocalTake, shown: Shown, media: MediaPoolItem) -> Entry:
         clip = self._clip_now(task.clip)
@@ -229,9 +261,9 @@ class Batch:
         if not self.report.backup or self.report.changed:
             return
         try:
-            with self.editor.at_work():
-                if placing.drop_back_up(self.editor, self.report.backup):
-                    self.report.backup = ""
+            self.editor.check_open()
+            if placing.drop_back_up(self.editor, self.report.backup):
+                self.report.backup = ""
         except EditorError as error:
             self.report.notes.append(f"{error.cause} {error.remedy}")
 
