@@ -118,7 +118,7 @@ def test_the_doctor_names_each_cause(tmp_path: Path) -> None:
 
     (tmp_path / "home").mkdir()
     missing = findings(found=bridge.Places(tmp_path / "no", tmp_path / "no.so"))
-    assert missing["scripting interface"].ok is False and missing["scripting interface"].remedy
+    assert missing["DaVinci Resolve"].ok is False and missing["DaVinci Resolve"].remedy and "scripting interface" not in missing
     broken = findings(found=fake_places(tmp_path / "broken", "raise ImportError('DLL load failed')\n"))
     assert "DLL load failed" in broken["scripting interface"].sentence
     good = findings(given=synthetic_stage().resolve)

@@ -13,10 +13,11 @@ import pytest
 import retake_client
 import retake_davinci
 from retake.cli import run
-from retake_davinci import installing
+from retake_davinci import bridge, doctor, installing
 from retake_davinci.errors import EditorError
 
 SOURCES = {"retake_client": Path(retake_client.__file__).parent, "retake_davinci": Path(retake_davinci.__file__).parent}
+UTF8 = {**os.environ, "PYTHONIOENCODING": "utf-8"}
 FORBIDDEN = '<>:"/\\|?*'  # in names of files, on one system or another
 
 
@@ -187,3 +188,86 @@ def test_check_on_the_command_line(capsys: pytest.CaptureFixture[str], monkeypat
     assert "FAILED" in capsys.readouterr().out
     assert run(["install", "davinci", "--check", "--json"]) != 0
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize("name", ["Resolve data", "Schnitt für Zoë", "映像 'q' \\ b"])
+def test_folders_of_any_name(tmp_path: Path, name: str) -> None:
+    """The scripts find their modules, and what was installed goes again."""
+    fusion = tmp_path / name / "Fusion"
+    installing.install(fusion, SOURCES)
+    script = fusion / "Scripts" / "Utility" / "Retake.py"
+    code = "import runpy, sys; sys.modules['retake_davinci.main'] = m = type(sys)('m'); m.main = lambda task, names: print(task, sys.path[0]) or 0\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "runpy.run_path(sys.argv[1])", str(script)], capture_output=True, timeout=30, check=True, env=UTF8
+    )
+    task, _, folder = done.stdout.decode("utf-8").strip().partition(" ")
+    assert task == "window" and Path(folder).is_relative_to(fusion) and (Path(folder) / "retake_davinci" / "main.py").is_file()
+    installing.uninstall(fusion)
+    assert tree(fusion) == {}
+
+
+def test_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """Some keep Resolve's folder on another drive: the link stays, and nothing beside it is touched."""
+    real = tmp_path / "other drive" / "Fusion"
+    real.mkdir(parents=True)
+    (real / "theirs.txt").touch()
+    link = tmp_path / "Fusion"
+    link.symlink_to(real, target_is_directory=True)
+    installing.install(link, SOURCES)
+    assert (real / "Scripts" / "Utility" / "Retake.py").is_file()
+    installing.uninstall(link)
+    assert link.is_symlink() and list(tree(real)) == ["theirs.txt"]
+
+
+def test_a_script_that_is_a_link_is_replaced_and_its_target_stays(fusion: Path, tmp_path: Path) -> None:
+    installing.install(fusion, SOURCES)
+    script = fusion / "Scripts" / "Utility" / "Retake.py"
+    elsewhere = tmp_path / "mine.py"
+    elsewhere.write_bytes(script.read_bytes())
+    script.unlink()
+    script.symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    elsewhere.write_bytes(before + b"# mine\n")
+    installing.install(fusion, SOURCES)
+    assert not script.is_symlink() and elsewhere.read_bytes() == before + b"# mine\n"
+
+
+def test_a_changed_script_is_kept_when_a_version_is_installed_over_it(fusion: Path) -> None:
+    """Under a name that Resolve does not list; twice changed, twice kept."""
+    installing.install(fusion, SOURCES)
+    script = fusion / "Scripts" / "Utility" / "Retake.py"
+    as_written = script.read_bytes()
+    for number, name in enumerate(("Retake.py.changed", "Retake.py.changed2")):
+        mine = as_written + b"# mine %d\n" % number
+        script.write_bytes(mine)
+        plan = installing.install(fusion, SOURCES)
+        assert script.read_bytes() == as_written
+        assert script.with_name(name).read_bytes() == mine
+        assert [name in note for note in plan.kept] == [True]
+    assert installing.install(fusion, SOURCES).kept == []
+    installing.uninstall(fusion)
+    assert sorted(tree(fusion)) == ["Scripts/Utility/Retake.py.changed", "Scripts/Utility/Retake.py.changed2"]
+
+
+def test_the_check_looks_at_what_is_installed(fusion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thing is one sentence with a remedy, and no cause is told twice."""
+    nothing = bridge.Places(tmp_path / "no", tmp_path / "no.so")
+
+    def scripts() -> doctor.Finding:
+        findings = doctor.examine(tmp_path / "home", found=nothing, fusion=fusion)
+        assert len({finding.name for finding in findings}) == len({finding.sentence for finding in findings}) == len(findings)
+        for finding in findings:
+            assert finding.sentence.endswith(".") and (finding.ok is True or finding.remedy.endswith("."))
+        return next(finding for finding in findings if finding.name == "scripts")
+
+    assert scripts().ok is False and "--folder" in scripts().remedy
+    installing.install(fusion, SOURCES)
+    assert scripts().ok is True
+    script = fusion / "Scripts" / "Utility" / "Retake.py"
+    script.write_bytes(b"# mine\n")
+    assert scripts().ok is None and "1 of the installed files" in scripts().sentence
+    script.unlink()
+    assert scripts().ok is False and "missing" in scripts().sentence
+    installing.install(fusion, SOURCES)
+    monkeypatch.setattr(doctor, "__version__", "9.0.0")
+    assert scripts().ok is None and "9.0.0" in scripts().sentence

@@ -43,10 +43,10 @@ def davinci(
     """Install Retake's scripts for DaVinci Resolve."""
     from retake_davinci import installing
 
-    if check:
-        _check(as_json)
-        return
     target = folder if folder is not None else installing.default_folder()
+    if check:
+        _check(target, as_json)
+        return
     with _told():
         if uninstall:
             plan = installing.uninstall(target, dry_run=dry_run)
@@ -67,10 +67,10 @@ def davinci(
         cli_output.print_lines(_NEXT)
 
 
-def _check(as_json: bool) -> None:
+def _check(fusion: Path, as_json: bool) -> None:
     from retake_davinci import doctor
 
-    findings = doctor.examine(home())
+    findings = doctor.examine(home(), fusion=fusion)
     failed = any(finding.ok is False for finding in findings)
     if as_json:
         fields = [{"name": one.name, "ok": one.ok, "sentence": one.sentence, "remedy": one.remedy} for one in findings]

@@ -147,6 +147,22 @@ def installed_version(fusion: Path) -> str:
     return str(_manifest(_places(fusion.expanduser().absolute())[1]).get("version", ""))
 
 
+def damage(fusion: Path) -> tuple[int, int]:
+    """Of what was installed there: how many files are missing, and how many are not as they were written."""
+    fusion = fusion.expanduser().absolute()
+    utility, modules = _places(fusion)
+    missing = changed = 0
+    for name, digest in _manifest(modules).get("files", {}).items():
+        path = fusion / str(name)
+        if not _may_be_ours(path, utility, modules):
+            continue
+        try:
+            changed += hashlib.sha256(path.read_bytes()).hexdigest() != digest
+        except OSError:
+            missing += 1
+    return missing, changed
+
+
 def script_text(task: str, folder: Path) -> str:
     """A script for the menu."""
     title = next(name[:-3] for name, known in SCRIPTS.items() if known == task)
@@ -221,7 +237,9 @@ def _complete(folder: Path, files: Mapping[str, bytes]) -> bool:
 
 def _superseded(fusion: Path, modules: Path, earlier: Mapping[str, Any], folder: Path, plan: Plan) -> list[Path]:
     """Files of an earlier version that the new one does not have."""
-    return [path for path in _unchanged(fusion, earlier, plan) if modules in path.parents and folder not in path.parents]
+    own = dict(earlier.get("files", {}))
+    old = {name: digest for name, digest in own.items() if modules in (fusion / name).parents and folder not in (fusion / name).parents}
+    return _unchanged(fusion, {"files": old}, plan)
 
 
 def _unchanged(fusion: Path, earlier: Mapping[str, Any], plan: Plan) -> list[Path]:
