@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from davinci_samples import editor_of, marker, media_file, synthetic_stage
-from resolve.double import Project, Stage, Timeline, stage
+from resolve.double import Project, Stage, Timeline, TimelineItem, stage
 
 from retake_client.local_takes import LocalTake
 from retake_client.orders import Order, OrderState, Status, Update
@@ -182,6 +182,50 @@ def test_a_copy_that_the_user_works_in_is_not_removed(tmp_path: Path) -> None:
     report = finished(batch)
     assert report.backup == "Cut (before Retake)" and len(on.project.timelines) == 2
     assert on.project.current.name == "Cut (before Retake)"
+
+
+def _marked(on: Stage, start: int) -> TimelineItem:
+    return next(item for track in on.timeline.tracks["video"] for item in track.items if item.start == on.timeline.first + start and item.media)
+
+
+def test_a_copied_clip_is_not_taken_for_the_line(tmp_path: Path) -> None:
+    """The user has copied a clip to the beginning: other words go to the clip at the line."""
+    on = synthetic_stage()
+    marker(on, 500, "Hello.")
+    finished(begun(on, tmp_path)[0])
+    original = _marked(on, 500)
+    copied = on.timeline.put("video", 2, 0, 50, media=original.media)
+    copied.markers = dict(original.markers)
+    on.timeline.markers[500.0]["note"] = "Good evening."
+    assert outcomes(finished(begun(on, tmp_path)[0])) == [Outcome.TAKE]
+    assert (original.GetTakesCount(), copied.GetTakesCount()) == (2, 0)
+
+
+@pytest.mark.parametrize("edit", ["trimmed", "deleted", "moved", "locked"])
+def test_the_clip_is_edited_while_its_new_words_are_rendered(tmp_path: Path, edit: str) -> None:
+    on = synthetic_stage()
+    marker(on, 100, "Hello.")
+    finished(begun(on, tmp_path)[0])
+    on.timeline.markers[100.0]["note"] = "Good evening."
+    batch, _ = begun(on, tmp_path)
+    clip = _marked(on, 100)
+    if edit == "trimmed":
+        clip.frames = 40
+    elif edit == "deleted":
+        assert on.timeline.DeleteClips([clip])
+    elif edit == "moved":
+        for one in (clip, *clip.linked):
+            one.start += 300
+    else:
+        on.timeline.tracks["video"][1].locked = True
+        on.world.refuse.add("MediaPoolItem.ReplaceClip")
+    report = finished(batch)
+    if edit == "moved":
+        assert outcomes(report) == [Outcome.TAKE] and placed(on) == [(400, 50)]
+        return
+    assert outcomes(report) == [Outcome.FAILED] and report.failed[0].remedy
+    assert placed(on) == {"trimmed": [(100, 40)], "deleted": [], "locked": [(100, 50)]}[edit]
+    assert clip.GetTakesCount() == 0
 
 
 def test_lines_that_overlap(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_clips_are_found_by_their_marker(tmp_path: Path) -> None:
     found = clips.find_clips(editor)[0]
     assert (found.line, found.take, found.request, found.start, found.frames) == ("line-1", "take-1", request, editor.start, 50)
     assert clips.mark(put.video, Shown("line-1", "take-2", "/b.mp4", {**request, "seed": 4}), found)
-    again = clips.clips_by_line(editor)["line-1"]
+    again = clips.clips_by_line(editor, {})["line-1"]
     assert [entry["id"] for entry in again.takes] == ["take-1", "take-2"]
     assert len(picture(on).markers) == 1
     assert clips.clip_at(editor, editor.start + 49) is not None

@@ -67,11 +67,18 @@ def find_clips(editor: Editor) -> list[Clip]:
     return out
 
 
-def clips_by_line(editor: Editor) -> dict[str, Clip]:
-    """The first clip of each line."""
+def clips_by_line(editor: Editor, starts: Mapping[str, int]) -> dict[str, Clip]:
+    """The clip of each line. Where the user has copied one (for a recap, a teaser) the one that lies nearest to the line is meant.
+
+    Args:
+        starts: where lines begin, by id, counted as items are.
+    """
     out: dict[str, Clip] = {}
     for clip in find_clips(editor):
-        out.setdefault(clip.line, clip)
+        known = out.get(clip.line)
+        start = starts.get(clip.line)
+        if known is None or (start is not None and abs(clip.start - start) < abs(known.start - start)):
+            out[clip.line] = clip
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,11 @@ def find_lines(editor: Editor, subtitles: Subtitles = Subtitles.NAMED) -> list[L
         seen.add(line.id)
         out.append(line)
     return out
+
+
+def starts_of(lines: Iterable[Line]) -> dict[str, int]:
+    """Where each line begins, by id."""
+    return {line.id: line.start for line in lines}
 
 
 def identify(editor: Editor, line: Line) -> Line:

@@ -14,7 +14,7 @@ from retake_client.convention import speaker_problem, text_problem
 from .clips import Clip, clip_at, clips_by_line
 from .editor import Editor
 from .errors import EditorError
-from .lines import Line, Source, find_lines
+from .lines import Line, Source, find_lines, starts_of
 from .placing import Stretch, check_room
 from .settings import Settings
 
@@ -64,9 +64,10 @@ def plan_missing(editor: Editor, settings: Settings, speakers: Sequence[str] = (
         speakers: who is enrolled; empty: not known.
         chosen: ids of lines; None: all.
     """
-    clips = clips_by_line(editor)
+    lines = find_lines(editor, settings.which_subtitles)
+    clips = clips_by_line(editor, starts_of(lines))
     tasks: list[Task] = []
-    for line in find_lines(editor, settings.which_subtitles):
+    for line in lines:
         if chosen is not None and line.id not in chosen:
             continue
         clip = clips.get(line.id)
@@ -93,7 +94,7 @@ def plan_at(editor: Editor, settings: Settings, frame: int, speakers: Sequence[s
             "Put the playhead onto a marker whose name is '@speaker' and whose note is the text; its length is the time to fit.",
             "no_line",
         )
-    return plan_line(editor, settings, found[0], clips_by_line(editor).get(found[0].id), speakers=speakers)
+    return plan_line(editor, settings, found[0], clips_by_line(editor, starts_of(lines)).get(found[0].id), speakers=speakers)
 
 
 def plan_revision(editor: Editor, settings: Settings, clip: Clip, text: str, *, seed: int | None = None, speakers: Sequence[str] = ()) -> Task:

@@ -17,7 +17,7 @@ from .bridge import Host
 from .clips import Clip, clip_at, clips_by_line
 from .editor import Editor
 from .errors import EditorError
-from .lines import find_lines
+from .lines import find_lines, starts_of
 from .placing import EndRule
 from .planning import State, Task
 from .report import Report
@@ -85,9 +85,10 @@ class Presenter:
     def rows(self) -> list[Row]:
         """All lines of the timeline that is open."""
         editor = self.editor()
-        clips = clips_by_line(editor)
+        lines = find_lines(editor, self.settings.which_subtitles)
+        clips = clips_by_line(editor, starts_of(lines))
         out: list[Row] = []
-        for line in find_lines(editor, self.settings.which_subtitles):
+        for line in lines:
             clip = clips.get(line.id)
             state = planning.state_of(line, clip, self.settings)
             speaker = line.speaker or self.settings.speaker or "?"

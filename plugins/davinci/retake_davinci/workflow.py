@@ -192,7 +192,7 @@ class Batch:
                 if task.clip is not None:
                     return self._as_take(task, take, shown, media)
                 line = self._line_now(task.line)
-                there = clips.clips_by_line(self.editor).get(line.id)
+                there = clips.clips_by_line(self.editor, {line.id: line.start}).get(line.id)
                 if there is not None:  # another script was at the same line, or the user has copied its clip back
                     return self._is_there(replace(task, line=line), there, take)
                 self._timecodes[line.id] = self.editor.timecode(line.start)
