@@ -47,6 +47,37 @@ def test_formats_of_editors_give_the_very_same_timeline(way: str, rate: Fraction
     assert before.to_json_string() == text, "writing changed the timeline"
 
 
+def dissolved(timeline: otio.schema.Timeline, before: int = 6, behind: int = 8) -> otio.schema.Timeline:
+    """The same with a dissolve between the shown take and its neighbour, and one from nothing into the take."""
+    track = timeline.tracks[0]
+    rate = track[1].source_range.duration.rate
+    track.insert(2, otio.schema.Transition("d", "SMPTE_Dissolve", Time(before, rate), Time(behind, rate), {"x": 1}))
+    track.insert(1, otio.schema.Transition("in", "SMPTE_Dissolve", Time(0, rate), Time(5, rate)))
+    return timeline
+
+
+@pytest.mark.parametrize("offsets", [(6, 8), (5, 5), (7, 0), (0, 3), (1, 2)], ids=str)
+@pytest.mark.parametrize("way", [".otio", "Resolve .otio", "FCP7 .xml"])
+def test_dissolves_come_back_as_they_were(way: str, offsets: tuple[int, int], tmp_path: Path) -> None:
+    before = dissolved(edit(tmp_path, Fraction(30000, 1001)), *offsets)
+    assert through(before, way, tmp_path).to_json_string() == before.to_json_string()
+
+
+def test_uneven_dissolves_are_said_and_an_editors_change_of_them_counts(tmp_path: Path) -> None:
+    found = write_any(dissolved(edit(tmp_path)), tmp_path / "a.xml")
+    assert any("lie evenly on their cut" in finding.cause for finding in found)
+    root = ElementTree.parse(tmp_path / "a.xml").getroot()
+    items = [(item.findtext("alignment"), item.findtext("start"), item.findtext("end")) for item in root.iter("transitionitem")]
+    assert items[:2] == [("start-black", "29", "34"), ("center", "82", "96")]
+    text = (
+        (tmp_path / "a.xml").read_text(encoding="utf-8").replace("<start>82</start>", "<start>84</start>").replace("<end>96</end>", "<end>94</end>")
+    )
+    (tmp_path / "b.xml").write_text(text, encoding="utf-8")
+    edited = read_any(tmp_path / "b.xml")
+    changed = next(item for item in edited.tracks[0] if item.name == "d")
+    assert (changed.in_offset.value, changed.out_offset.value) == (5, 5)
+
+
 def filled(timeline: otio.schema.Timeline) -> otio.schema.Clip | None:
     return next(
         (clip for clip in timeline.find_clips() if clip.name.startswith("It's") and isinstance(clip.media_reference, otio.schema.ExternalReference)),
@@ -70,6 +101,7 @@ def aspects() -> dict[str, Callable[[otio.schema.Timeline], object]]:
         "footage of others": lambda t: [(c.source_range, c.media_reference.available_range) for c in t.find_clips() if c.name == "footage"],
         "markers of clips": lambda t: (clip := filled(t)) and [(m.name, m.comment, m.color, m.marked_range) for m in clip.markers],
         "lines in markers": lambda t: [(line.wants, line.line, line.start, line.frames) for line in find_lines(t) if line.marker is not None],
+        "dissolves": lambda t: [(d.name, d.in_offset, d.out_offset) for d in t.find_children(descended_from_type=otio.schema.Transition)],
         "metadata of others": lambda t: (clip := filled(t)) and (str(clip.metadata.get("other")), str(t.metadata.get("keep"))),
         "start timecode": lambda t: t.global_start_time,
         "tracks": lambda t: [(track.name, track.kind) for track in t.tracks],
@@ -83,7 +115,7 @@ def table(folder: Path) -> str:
     for way in WAYS:
         place = folder / re.sub(r"\W", "", way)
         place.mkdir()
-        before = edit(place, Fraction(30000, 1001))
+        before = dissolved(edit(place, Fraction(30000, 1001)))
         after = through(before, way, place)
         for name, look in aspects().items():
             rows[name].append("yes" if look(before) == look(after) else "-")

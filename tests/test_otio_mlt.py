@@ -84,3 +84,36 @@ def test_melt_shows_and_plays_every_take_at_its_frames(rate: Fraction, tmp_path:
     # Where the sound begins, to a quarter of a frame: AAC smears a little.
     begins = int(np.argmax(np.abs(samples) > 0.05)) / 48000
     assert abs(begins - float(20 / rate)) < 0.25 / float(rate) + 0.01
+
+
+@pytest.mark.skipif(MELT is None, reason="melt is not installed (package melt)")
+@pytest.mark.parametrize("offsets", [(5, 5), (3, 6), (4, 0)], ids=str)
+def test_dissolves_show_both_takes_and_change_no_length(offsets: tuple[int, int], tmp_path: Path) -> None:
+    assert MELT is not None
+    before, behind = offsets
+    timeline = edit(tmp_path, Fraction(25))
+    track = timeline.tracks[0]
+    del track[2]
+    track[2].source_range = span(12, 25, 25)  # blue, with handles
+    track.insert(
+        2,
+        otio.schema.Transition(
+            "d", "SMPTE_Dissolve", in_offset=otio.opentime.RationalTime(before, 25), out_offset=otio.opentime.RationalTime(behind, 25)
+        ),
+    )
+    write_any(timeline, tmp_path / "a.mlt")
+    out = tmp_path / "out.mp4"
+    command = [MELT, str(tmp_path / "a.mlt"), "-consumer", f"avformat:{out}", "vcodec=libx264", "preset=ultrafast", "acodec=aac", "real_time=-1"]
+    done = subprocess.run(command, capture_output=True, timeout=100, check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C"})
+    assert out.is_file(), done.stderr[-2000:]
+    middle = [frame[frame.shape[0] // 2, frame.shape[1] // 2].astype(int) for frame in read_frames(out)]
+    assert len(middle) == 85, [tuple(one) for one in middle]
+    mixed = [index for index, (red, _, blue) in enumerate(middle) if red > 8 and blue > 8]
+    assert mixed, "nothing dissolves"
+    # The first or last frame of a dissolve may be one of its clips alone.
+    assert set(mixed) <= set(range(60 - before, 60 + behind)) and len(mixed) >= before + behind - 2, mixed
+    assert all(red > 120 and blue < 60 for red, _, blue in middle[20 : 60 - before]) and all(
+        blue > 120 and red < 60 for red, _, blue in middle[60 + behind :]
+    )
+    reds = [int(middle[index][0]) for index in mixed]
+    assert reds == sorted(reds, reverse=True)

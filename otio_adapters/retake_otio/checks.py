@@ -131,6 +131,12 @@ def _transition(transition: otio.schema.Transition, profile: str) -> list[Findin
         return [Finding("transition", where, "FCPXML is written without transitions.", "Set it again in the editor.", refused=False)]
     if track is None:
         return []
+    uneven = {transition.in_offset.value, transition.out_offset.value}
+    said: list[Finding] = []
+    if profile == "fcp7" and len(uneven) == 2 and 0.0 not in uneven:
+        said = [
+            Finding("transition", where, "FCP7 XML knows dissolves that lie evenly on their cut: it is moved there.", "Look at it.", refused=False)
+        ]
     index = track.index(transition)
     before = track[index - 1] if index > 0 else None
     behind = track[index + 1] if index + 1 < len(track) else None
@@ -141,4 +147,4 @@ def _transition(transition: otio.schema.Transition, profile: str) -> list[Findin
             continue
         if beside.trimmed_range().duration.value < offset.value:
             return [Finding("overlap", where, "It is longer than a clip beside it.", "Shorten it.")]
-    return []
+    return said

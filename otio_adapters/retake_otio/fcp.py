@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import opentimelineio as otio
 
+from . import fcp_dissolves
 from .carrying import PREFIX, pack, shown_alone, spoken, unpack
 from .reading import TimelineError
 from .sound import link_of, with_sound, without_sound
@@ -44,6 +45,8 @@ def read_fcp7(text: str) -> otio.schema.Timeline:
     for item in list(items_of(found)):
         if isinstance(item, otio.schema.Clip):
             _unpack_clip(item)
+        elif isinstance(item, otio.schema.Transition):
+            fcp_dissolves.restore(item, ADAPTER)
         elif isinstance(item, otio.schema.Track):
             take_away(item.metadata, ADAPTER)
     own = take_away(found.metadata, ADAPTER)
@@ -108,6 +111,8 @@ def _prepared(timeline: otio.schema.Timeline, rate: Fraction) -> otio.schema.Tim
         if isinstance(item, otio.schema.Clip):
             number += 1
             _prepare_clip(item, number)
+        if isinstance(item, otio.schema.Transition):
+            fcp_dissolves.prepare(item, ADAPTER)
         for marker in getattr(item, "markers", ()):
             if marker.comment:
                 marker.metadata[ADAPTER] = {"comment": marker.comment}
