@@ -38,6 +38,20 @@ def test_there_and_back(blender: Callable[..., Blender], tmp_path: Path) -> None
     assert lines[0].clip.source_range.start_time.value == 12
 
 
+def test_dissolves_there_and_back(blender: Callable[..., Blender], tmp_path: Path) -> None:
+    made = sample(tmp_path / "handles.mp4", handles=12)
+    seen: dict[str, Any] = blender().run("model_otio", case="dissolves", sample=made, folder=str(tmp_path), seconds=90)
+    assert [sentence for sentence in seen["said"] if "cross" in sentence] == ["'far' (cross) has no counterpart in OpenTimelineIO and was left out."]
+    assert seen["after"] == seen["before"]
+    assert seen["crosses"] == [[72, 81, "l1", "l2"]]
+    assert not any("transition" in sentence for sentence in seen["came"])
+
+    timeline = otio.adapters.read_from_file(str(tmp_path / "mixed.otio"))
+    (transition,) = [child for child in timeline.find_children() if isinstance(child, otio.schema.Transition)]
+    assert (transition.in_offset.value, transition.out_offset.value) == (4, 5)
+    assert [(line.start, line.frames) for line in find_lines(timeline)] == [(0, 75), (75, 75), (310, 50)]
+
+
 def test_what_cannot_be_read_is_refused(blender: Callable[..., Blender], tmp_path: Path) -> None:
     seen = blender().run("model_otio", case="refusals", folder=str(tmp_path), seconds=90)
     assert seen["strips"] == 0

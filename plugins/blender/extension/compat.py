@@ -86,12 +86,15 @@ def strips_in(owner: Any) -> Any:
     return owner.strips if hasattr(owner, "strips") else owner.sequences  # 4.2, 4.3: not run
 
 
-def new_effect(owner: Any, kind: str, name: str, *, channel: int, start: int, length: int) -> Any:
-    """A new effect strip (TEXT, COLOR, ...) without inputs, `length` frames long."""
+def new_effect(owner: Any, kind: str, name: str, *, channel: int, start: int, length: int, inputs: tuple[Any, ...] = ()) -> Any:
+    """A new effect strip (TEXT, COLOR, CROSS, ...), `length` frames long, of no strip, one or two."""
     strips = strips_in(owner)
+    known = strips.bl_rna.functions["new_effect"].parameters.keys()
+    names = ("input1", "input2") if "input1" in known else ("seq1", "seq2")  # the latter: not run
+    more = dict(zip(names, inputs, strict=False))
     if VERSION >= (5, 0, 0):
-        return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, length=length)
-    return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, frame_end=start + length)
+        return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, length=length, **more)
+    return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, frame_end=start + length, **more)
 
 
 def new_movie(owner: Any, name: str, path: str, *, channel: int, start: int) -> Any:
@@ -154,11 +157,17 @@ def show(strip: Any, start: int, end: int, *, content: int | None = None) -> Non
 
 @contextmanager
 def _same_channel(strip: Any) -> Iterator[None]:
-    """Blender moves a strip to another channel as soon as it lies over its neighbour, also between two steps of one change."""
+    """Blender moves a strip to another channel as soon as it lies over its neighbour, also between two steps of one change.
+
+    It goes back if there is room in the end: 4.5 never comes back from putting a strip onto a channel that is taken.
+    """
     channel = strip.channel
     yield
     if strip.channel != channel:
-        strip.channel = channel
+        start, end = start_of(strip), end_of(strip)
+        others = (other for other in strips_in(owner_of(strip.id_data, strip)) if other.channel == channel)
+        if not any(other != strip and start_of(other) < end and start < end_of(other) for other in others):
+            strip.channel = channel
 
 
 def set_length(strip: Any, frames: int) -> None:

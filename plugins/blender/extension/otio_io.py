@@ -9,13 +9,14 @@ Both raise PlacingError with cause and remedy. OpenTimelineIO comes in the exten
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import adding, compat, lines, placing, takes
+from . import adding, compat, dissolves, lines, placing, state, takes
 from .placing import PlacingError
 from .rates import exact_rate, fps_and_base
 
@@ -53,15 +54,33 @@ def timeline_of(scene: bpy.types.Scene) -> tuple[Any, list[str]]:
     export = _Export(otio, scene)
     timeline = otio.schema.Timeline(name=Path(bpy.data.filepath).stem or scene.name, metadata={"retake": {"format": 1}})
     timeline.global_start_time = export.time(export.origin)
-    channels: dict[tuple[bool, int], list[Any]] = {}
-    for strip in compat.strips_of(scene):
-        channels.setdefault((strip.type == "SOUND", strip.channel), []).append(strip)
+    channels: dict[tuple[bool, int], list[_Row]] = {}
+    every = [strip for strip in compat.strips_of(scene) if not strip.name.startswith(takes.COMPARED)]
+    for chain in dissolves.chains_of(every):
+        row = export.row(chain)
+        if row is not None:
+            channels.setdefault((False, chain.effects[0].channel), []).append(row)
+            done = {strip.name for strip in (*chain.strips, *chain.effects)}
+            every = [strip for strip in every if strip.name not in done]
+    for strip in every:
+        clip = export.clip(strip, compat.start_of(strip), compat.end_of(strip))
+        if clip is not None:
+            channels.setdefault((strip.type == "SOUND", strip.channel), []).append(_Row(compat.start_of(strip), compat.end_of(strip), [clip]))
     for (sound, channel), strips in sorted(channels.items()):
         kind = otio.schema.TrackKind.Audio if sound else otio.schema.TrackKind.Video
         for children in export.tracks(strips):
             timeline.tracks.append(otio.schema.Track(name=f"Channel {channel}", kind=kind, children=children))
     timeline.tracks.markers.extend(export.markers())
     return timeline, export.said
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What follows each other without a gap from `start` to `end`: a clip, or clips with transitions between them."""
+
+    start: int
+    end: int
+    children: list[Any]
 
 
 class _Export:
@@ -81,33 +100,50 @@ class _Export:
     def span(self, start: int, frames: int) -> Any:
         return self.otio.opentime.TimeRange(self.time(start), self.time(frames))
 
-    def tracks(self, strips: list[Any]) -> list[list[Any]]:
+    def row(self, chain: dissolves.Chain) -> _Row | None:
+        """Clips that dissolve into each other, or None where one of them cannot be exported."""
+        schema, cuts = self.otio.schema, chain.cuts()
+        starts = [compat.start_of(chain.strips[0]), *cuts]
+        ends = [*cuts, compat.end_of(chain.strips[-1])]
+        said = list(self.said)
+        children: list[Any] = []
+        for number, (strip, start, end) in enumerate(zip(chain.strips, starts, ends, strict=True)):
+            if start >= end:
+                return None
+            if number:
+                effect = chain.effects[number - 1]
+                before, behind = self.time(start - compat.start_of(effect)), self.time(compat.end_of(effect) - start)
+                kind = schema.TransitionTypes.SMPTE_Dissolve
+                children.append(schema.Transition(name=effect.name, transition_type=kind, in_offset=before, out_offset=behind))
+            children.append(self.clip(strip, start, end))
+        if None in children:
+            self.said = said
+            return None
+        return _Row(starts[0], ends[-1], children)
+
+    def tracks(self, rows: list[_Row]) -> list[list[Any]]:
         """Clips and gaps of one channel; strips that lie over each other, which Blender lets them, go to further tracks."""
         out: list[list[Any]] = []
         ends: list[int] = []
-        for strip in sorted(strips, key=compat.start_of):
-            clip = self.clip(strip)
-            if clip is None:
-                continue
-            start, end = compat.start_of(strip), compat.end_of(strip)
-            number = next((number for number, until in enumerate(ends) if until <= start), None)
+        for row in sorted(rows, key=lambda row: row.start):
+            number = next((number for number, until in enumerate(ends) if until <= row.start), None)
             if number is None:
                 number = len(out)
                 out.append([])
                 ends.append(self.origin)
-            if start > ends[number]:
-                out[number].append(self.otio.schema.Gap(source_range=self.span(0, start - ends[number])))
-            out[number].append(clip)
-            ends[number] = end
+            if row.start > ends[number]:
+                out[number].append(self.otio.schema.Gap(source_range=self.span(0, row.start - ends[number])))
+            out[number].extend(row.children)
+            ends[number] = row.end
         return out
 
-    def clip(self, strip: Any) -> Any:
-        """The strip as a clip, or None for one that is left out."""
+    def clip(self, strip: Any, start: int, end: int) -> Any:
+        """The strip as a clip that shows it from `start` to `end` of the timeline, or None for one that is left out."""
         line = self.lines.get(strip.name)
-        length = compat.length_of(strip)
-        shown = self.span(compat.start_of(strip) - compat.content_start(strip), length)
+        length = end - start
+        shown = self.span(start - compat.content_start(strip), length)
         if strip.retake.role == "PICTURE" and line is not None:
-            clip = self.filled(strip, line)
+            clip = self.filled(strip, line, start, length)
         elif line is not None and line.strip == strip.name:
             if line.pictures:
                 return None  # its take is exported, and knows the line
@@ -141,11 +177,11 @@ class _Export:
 
         return draft_clip(line.line or line.key, _parameters(line), length, self.rate)
 
-    def filled(self, strip: Any, line: Any) -> Any:
+    def filled(self, strip: Any, line: Any, start: int, length: int) -> Any:
         from retake_otio.clip_takes import add_take
         from retake_otio.timeline import TAKE_KEY, TakeMedia
 
-        start, length = compat.start_of(strip) - compat.content_start(strip), compat.length_of(strip)
+        first = start - compat.content_start(strip)
         clip = self.placeholder(line, length)
         for entry in sorted(strip.retake.takes, key=lambda entry: entry.id == strip.retake.take):  # the one that is shown comes last
             facts = takes.facts_of(entry)
@@ -154,7 +190,7 @@ class _Export:
                 continue
             metadata = {"text": facts.text, "seed": facts.seed, "speaker": facts.speaker}
             media = TakeMedia(facts.id, Path(facts.path), facts.frames, facts.rate, metadata, facts.handles)
-            add_take(clip, media, line=line.line, parameters=_parameters(line) | {"seed": facts.seed}, start=start, count=length)
+            add_take(clip, media, line=line.line, parameters=_parameters(line) | {"seed": facts.seed}, start=first, count=length)
         if TAKE_KEY.format(id=strip.retake.take) not in clip.media_references():
             self.said.append(f"'{strip.name}' was written as a placeholder: none of its takes could be.")
         if strip.retake.locked:
@@ -209,8 +245,10 @@ def import_file(scene: bpy.types.Scene, path: str, *, frame: int = 1) -> list[st
         scene.render.fps, scene.render.fps_base = fps_and_base(own)
         said.append(f"The scene has {float(own):g} frames a second now, as '{source.name}'.")
     known = {line.line for line in lines.lines_of(scene) if line.line}
+    placed: list[tuple[Any, str]] = []  # clip and its line's id
     for line in found:
-        said += _import_line(scene, line, frame, known)
+        said += _import_line(scene, line, frame, known, placed)
+    said += _import_dissolves(scene, timeline, placed)
     others = [clip for clip in timeline.find_clips() if isinstance(clip.media_reference, otio.schema.ExternalReference)]
     left = sum(not any(clip is line.clip for line in found) for clip in others)
     if left:
@@ -218,7 +256,7 @@ def import_file(scene: bpy.types.Scene, path: str, *, frame: int = 1) -> list[st
     return said
 
 
-def _import_line(scene: bpy.types.Scene, line: Any, frame: int, known: set[str]) -> list[str]:
+def _import_line(scene: bpy.types.Scene, line: Any, frame: int, known: set[str], placed: list[tuple[Any, str]]) -> list[str]:
     text, speaker = str(line.wants.get("text", "")), str(line.wants.get("speaker", ""))
     if not text:
         return [f"{line.label} has no words (a recording?) and was left out."]
@@ -234,6 +272,7 @@ def _import_line(scene: bpy.types.Scene, line: Any, frame: int, known: set[str])
     holder.retake.line = id_ or holder.retake.line
     holder.retake.seed = int(line.wants.get("seed", 0))
     known.add(holder.retake.line)
+    placed.append((line.clip, holder.retake.line))
     return _import_takes(scene, line, holder)
 
 
@@ -242,9 +281,11 @@ def _import_takes(scene: bpy.types.Scene, line: Any, holder: Any) -> list[str]:
     from retake_otio.spans import local_path
 
     said: list[str] = []
-    every = sorted(takes_of(line.clip), key=lambda take: take.active) if line.clip is not None else []  # the one that is shown comes last
-    filled = False
-    for take in every:
+    before, behind = _beside(line.clip)
+    head, tail = (_offsets(before)[0] if before is not None else 0), (_offsets(behind)[1] if behind is not None else 0)
+    every = takes_of(line.clip) if line.clip is not None else []
+    shown = None
+    for take in sorted(every, key=lambda take: not take.active):
         facts = takes.TakeFacts(
             id=take.id,
             path=local_path(take.url),
@@ -261,15 +302,59 @@ def _import_takes(scene: bpy.types.Scene, line: Any, holder: Any) -> list[str]:
             line=holder.retake.line,
         )
         try:
-            if filled:
-                takes.show(scene, facts)
-            else:
-                takes.fill(scene, facts, name=takes.name_of(facts), frame=compat.start_of(holder), under=holder)
-                filled = True
+            if shown is not None:
+                placing.check_file(facts.path)
+                takes.remember(shown.retake.takes, facts)
+                continue
+            start, part = compat.start_of(holder), None
+            if take.active and line.clip.source_range is not None:
+                first = round(line.clip.source_range.start_time.value - line.clip.media_reference.available_range.start_time.value)
+                length = compat.length_of(holder)
+                if first < head or first + length + tail > facts.frames:
+                    said.append(f"The dissolves beside {line.label} need more frames than its take has and were left out.")
+                    head = tail = 0
+                start, part = start - head, (max(0, first - head), length + head + tail)
+            shown = takes.fill(scene, facts, name=takes.name_of(facts), frame=start, under=holder, part=part).pictures[0]
         except PlacingError as error:
             said.append(f"Take {take.id} of {line.label} was left out: {error.cause}")
+    filled = shown is not None
+    if shown is not None:
+        listed = shown.retake.takes
+        for number, take in enumerate(take for take in every if state.find(listed, take.id) >= 0):
+            listed.move(state.find(listed, take.id), number)
+        shown.retake.active = state.find(listed, shown.retake.take)
     if filled and line.locked:
         takes.lock(scene, takes.first_picture(scene, holder.retake.line), True)
+    return said
+
+
+def _beside(clip: Any) -> tuple[Any, Any]:
+    """The transitions before and behind a clip, or None."""
+    from retake_otio.neighbours import transitions_beside
+
+    return (None, None) if clip is None else transitions_beside(clip)
+
+
+def _offsets(transition: Any) -> tuple[int, int]:
+    """Whole frames that a transition lasts before and after the cut."""
+    return tuple(0 if time is None else round(time.value) for time in (transition.in_offset, transition.out_offset))
+
+
+def _import_dissolves(scene: bpy.types.Scene, timeline: Any, placed: list[tuple[Any, str]]) -> list[str]:
+    """Cross strips between takes whose clips dissolve into each other."""
+    said: list[str] = []
+    count = sum(isinstance(child, _load().schema.Transition) for child in timeline.find_children())
+    for one, line in placed:
+        behind = _beside(one)[1] if one is not None else None
+        other = next((id_ for clip, id_ in placed if clip is not None and behind is not None and _beside(clip)[0] is behind), None)
+        first, second = takes.first_picture(scene, line), takes.first_picture(scene, other) if other is not None else None
+        if first is None or second is None:
+            continue
+        start, end = compat.start_of(second), compat.end_of(first)
+        if end - start == sum(_offsets(behind)) and dissolves.mix(scene, first, second, start, end):
+            count -= 1
+    if count:
+        said.append(f"{count} {'transition was' if count == 1 else 'transitions were'} left out: they are kept between two takes alone.")
     return said
 
 

@@ -169,9 +169,26 @@ def name_of(facts: TakeFacts) -> str:
     return words if len(words) <= 40 else f"{words[:39].rstrip()}…"
 
 
-def fill(scene: bpy.types.Scene, facts: TakeFacts, *, name: str, frame: int, under: Any = None, above: int = 0, conform: str = "FIT") -> Placed:
-    """Show a take of a line that shows none yet: new strips at `frame`. Raises PlacingError, and changes nothing then."""
-    placed = placing.place(scene, facts.path, name=name, frame=frame, frames=max(1, facts.slot), handles=facts.handles, under=under, above=above)
+def fill(
+    scene: bpy.types.Scene,
+    facts: TakeFacts,
+    *,
+    name: str,
+    frame: int,
+    under: Any = None,
+    above: int = 0,
+    conform: str = "FIT",
+    part: tuple[int, int] | None = None,
+) -> Placed:
+    """Show a take of a line that shows none yet: new strips at `frame`.
+
+    Args:
+        part: (first frame of the file, how many) to be shown; None: what is meant to be seen, without handles.
+
+    Raises PlacingError, and changes nothing then.
+    """
+    first, count = part or (facts.handles, max(1, facts.slot))
+    placed = placing.place(scene, facts.path, name=name, frame=frame, frames=count, handles=first, under=under, above=above)
     for strip, role in ((placed.pictures[0], "PICTURE"), (placed.sounds[0], "SOUND")):
         own = strip.retake
         own.line, own.role, own.text, own.speaker, own.seed, own.take = facts.line, role, facts.text, facts.speaker, facts.seed, facts.id

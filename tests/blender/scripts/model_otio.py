@@ -46,6 +46,37 @@ def there_and_back(model: Model, arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def dissolves(model: Model, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Two takes with handles that a cross strip mixes, one cut strip trimmed, and a mix that cannot be carried."""
+    sample, target = arguments["sample"], Path(arguments["folder"]) / "mixed.otio"
+    scene = new_scene()
+    for number, (line, frame) in enumerate((("l1", 1), ("l2", 76), ("l3", 301))):
+        take = facts(model, sample, line=line, id=f"take{number}", text=f"Line {number}.")
+        holder = model.adding.add_placeholder(scene, "presenter", take.text, frame=frame, frames=75)
+        holder.retake.line = line
+        model.takes.fill(scene, take, name=line, frame=frame, under=holder)
+    one, two, three = (model.takes.first_picture(scene, line) for line in ("l1", "l2", "l3"))
+    two.channel = one.channel + 4
+    model.compat.show(one, 1, 76 + 5)
+    model.compat.show(two, 76 - 4, 151)
+    three_sound = model.lines.strips_of_line(scene, "l3", "SOUND")[0]
+    for strip in (three, three_sound):
+        model.compat.show(strip, 311, 361)
+    model.dissolves.mix(scene, one, two, 72, 81)
+    model.compat.new_effect(
+        scene.sequence_editor, "CROSS", "far", channel=20, start=140, length=11, inputs=(two, three)
+    )  # they do not lie over each other
+    before = [where(model, model.takes.first_picture(scene, line))[1:] for line in ("l1", "l2", "l3")]
+    out: dict[str, Any] = {"said": model.otio_io.export_file(scene, str(target)), "before": before}
+    bpy.ops.wm.read_homefile(use_empty=True)
+    other = new_scene()
+    out["came"] = model.otio_io.import_file(other, str(target), frame=1)
+    out["after"] = [where(model, model.takes.first_picture(other, line))[1:] for line in ("l1", "l2", "l3")]
+    crosses = [strip for strip in other.sequence_editor.strips if strip.type == "CROSS"]
+    out["crosses"] = [[*where(model, cross)[1:3], cross.input_1.retake.line, cross.input_2.retake.line] for cross in crosses]
+    return out
+
+
 def refusals(model: Model, arguments: dict[str, Any]) -> dict[str, Any]:
     scene = new_scene()
     folder = Path(arguments["folder"])
