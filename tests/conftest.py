@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from postgres import database, postgres_server, postgres_spares, postgres_template, postgres_url, sqlite_template  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,17 +95,19 @@ def presenter_home(pytestconfig: pytest.Config) -> Iterator[EnrolledHome]:
     root = Path(pytestconfig.cache.mkdir("retake-presenter")) if pytestconfig.cache is not None else ROOT / ".pytest_cache" / "retake-presenter"
     folder = root / enrolment_key()
     log = folder / "refused.txt"
-    if not (folder / "complete").exists():
-        for old in root.iterdir():
-            if time.time() - old.stat().st_mtime > 3600 or old == folder:  # not one that another run is making just now
-                shutil.rmtree(old, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        assets = PACKAGE / "assets" / "presenter"
-        arguments = ["enrol", str(assets / "presenter.mp4"), "--name", "presenter", "--transcript", str(assets / "presenter.txt")]
-        done = run_retake([*arguments, "--consent", "Synthetic presenter, nobody's likeness.", "--replace"], folder / "home", log=log)
-        assert done.returncode == 0, f"enrolling the presenter failed:\n{done.stdout}\n{done.stderr}"
-        (folder / "enrol.txt").write_text(done.stdout, encoding="utf-8")
-        (folder / "complete").touch()
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / "enrolling.lock", timeout=900):  # of two test runs at once one enrols, the other waits for it
+        if not (folder / "complete").exists():
+            for old in root.iterdir():
+                if old.is_dir() and (time.time() - old.stat().st_mtime > 3600 or old == folder):
+                    shutil.rmtree(old, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            assets = PACKAGE / "assets" / "presenter"
+            arguments = ["enrol", str(assets / "presenter.mp4"), "--name", "presenter", "--transcript", str(assets / "presenter.txt")]
+            done = run_retake([*arguments, "--consent", "Synthetic presenter, nobody's likeness.", "--replace"], folder / "home", log=log)
+            assert done.returncode == 0, f"enrolling the presenter failed:\n{done.stdout}\n{done.stderr}"
+            (folder / "enrol.txt").write_text(done.stdout, encoding="utf-8")
+            (folder / "complete").touch()
     refused = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     yield EnrolledHome(folder / "home", refused)
 
