@@ -110,6 +110,14 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(
     assert not (tmp_path / "out.otio").exists()
 
 
+def test_captions_need_a_rate_and_the_option_for_it_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n", encoding="utf-8")
+    code, _, err = run(capsys, "markers", str(tmp_path / "a.srt"))
+    assert code == 3 and "--fps 25" in err and "rate=" not in err
+    code, out, _ = run(capsys, "markers", str(tmp_path / "a.srt"), "--fps", "25")
+    assert code == 0 and "Hello." in out
+
+
 def test_nothing_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_timeline(tmp_path / "empty.otio", otio.schema.Timeline("empty"))
     code, out, _ = run(capsys, "markers", str(tmp_path / "empty.otio"))

@@ -193,7 +193,9 @@ def load(path: Path, rate: Fraction | None = None) -> Timeline:
             return read_any(path, rate)
         return read_timeline(path)
     except TimelineError as error:
-        raise RetakeError(error.cause, error.remedy, code=error.code) from error
+        # The adapter speaks of its own argument.
+        remedy = "Say it with --fps, such as --fps 25 or --fps 30000/1001." if rate is None and error.code == "no_rate" else error.remedy
+        raise RetakeError(error.cause, remedy, code=error.code) from error
     except FileNotFoundError as error:
         raise RetakeError(f"{path} does not exist.", "Check the name and the folder.", kind=ErrorKind.NOT_FOUND, code="missing_file") from error
     except OSError as error:
