@@ -118,6 +118,17 @@ def test_captions_need_a_rate_and_the_option_for_it_is_named(tmp_path: Path, cap
     assert code == 0 and "Hello." in out
 
 
+def test_a_placeholder_that_cannot_be_used_hides_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = edit(tmp_path / "cut.otio")
+    made = read_timeline(path)
+    made.tracks[0][2].effects.append(otio.schema.LinearTimeWarp(time_scalar=2.0))
+    write_timeline(path, made)
+    code, out, _ = run(capsys, "markers", str(path))
+    assert code == 0 and "We ship on Friday." in out and "note: Clip 'slate' is shown at another speed." in out
+    _, out, _ = run(capsys, "markers", str(path), "--json")
+    assert len(json.loads(out)["lines"]) == 2 and len(json.loads(out)["notes"]) == 1
+
+
 def test_nothing_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_timeline(tmp_path / "empty.otio", otio.schema.Timeline("empty"))
     code, out, _ = run(capsys, "markers", str(tmp_path / "empty.otio"))

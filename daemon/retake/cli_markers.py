@@ -41,14 +41,16 @@ def markers(
             raise RetakeError(f"{target} is the timeline itself.", "Give it another name with -o.", code="bad_output")
         fill.check_output(target, any_format=True)
     loaded = fill.load(source, None if fps is None else FrameRate.parse(fps).fraction)
-    lines = fill.lines_of(loaded, source.name)
+    refused: list[RetakeError] = []
+    lines = fill.lines_of(loaded, source.name, refused=refused)
+    notes = [f"{error.cause} {error.remedy} It is left out." for error in refused]
     if target is not None:
         lines = _with_ids(loaded, lines, source, target)
     rows = [_row(line, loaded) for line in lines]
     if as_json:
-        cli_output.answer_json({"timeline": str(target or source), "lines": rows})
+        cli_output.answer_json({"timeline": str(target or source), "lines": rows, "notes": notes})
         return
-    if not rows:
+    if not rows and not notes:
         print("No line: neither a placeholder nor a marker with script text such as '@anna: Hello there.'.")
         return
     cells = [
@@ -57,6 +59,7 @@ def markers(
         for row in rows
     ]  # fmt: skip
     cli_output.print_lines(cli_output.table(["timecode", "frame", "length", "state", "kind", "id", "speaker", "takes", "text"], cells))
+    cli_output.print_lines(f"note: {note}" for note in notes)
     cli_output.print_lines(f"note: {row['label']}: {row['doubt']}" for row in rows if row["doubt"])
     if target is not None:
         print(f"Timeline: {target}")
@@ -73,7 +76,7 @@ def _with_ids(timeline: Timeline, lines: list[Line], source: Path, target: Path)
             fill.write(timeline, part, target)
     except TimelineError as error:
         raise RetakeError(error.cause, error.remedy, code=error.code) from error
-    return fill.lines_of(timeline, source.name)
+    return fill.lines_of(timeline, source.name, refused=[])
 
 
 def _row(line: Line, timeline: Timeline) -> dict[str, Any]:
