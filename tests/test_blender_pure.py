@@ -198,3 +198,19 @@ def test_seeds_are_new() -> None:
     assert requests.next_seed([]) == 0
     assert requests.next_seed([0, 4, 2]) == 5
     assert requests.next_seed([2**31 - 1]) == 0
+
+
+def test_pieces_of_a_cut_are_one_line_and_copies_are_their_own() -> None:
+    copies = part("copies")
+    piece = copies.Piece
+    holders = [piece("a", 1, 31), piece("a.001", 31, 76), piece("a.002", 201, 231)]
+    shown = [piece("p", 1, 31, 1), piece("p.001", 31, 76, 1), piece("p.002", 201, 231, 201), piece("away", 500, 510, 480)]
+    first, second = copies.share(holders, shown)
+    assert first == copies.Share(("a", "a.001"), 1, 76, ("p", "away", "p.001"))
+    assert second == copies.Share(("a.002",), 201, 231, ("p.002",))
+
+
+def test_empty_placeholders_with_one_id_are_several_lines() -> None:
+    copies = part("copies")
+    found = copies.share([copies.Piece("a", 1, 31), copies.Piece("b", 31, 76)], [])
+    assert [one.holders for one in found] == [("a",), ("b",)]

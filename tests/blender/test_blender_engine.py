@@ -72,6 +72,13 @@ def test_cancelled_and_failed_orders(fresh: Blender, places: dict[str, Any]) -> 
     assert seen["after_dismiss"][0] == 0
 
 
+def test_words_that_keep_their_pace_and_are_longer_than_the_slot(fresh: Blender, places: dict[str, Any]) -> None:
+    seen = fresh.run("model_engine", case="overhang", seconds=150, **places)
+    assert seen["where"] == [11, 51]
+    assert seen["frames"] == 40 + 2 * seen["handles"]
+    assert any("behind the end of the clip, in the handle" in sentence for sentence in seen["said"])
+
+
 def test_without_a_daemon(fresh: Blender, tmp_path: Path) -> None:
     seen = fresh.run("model_engine", case="nobody", home=str(tmp_path / "nothing"), folder=str(tmp_path), seconds=40)
     assert seen["state"] == "ABSENT"

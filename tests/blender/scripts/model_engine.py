@@ -164,6 +164,19 @@ def cancelled(model: Model, arguments: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def overhang(model: Model, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Words that are longer than their slot, at their natural pace: the slot stays, the end lies in the handle, and that is said."""
+    scene = new_scene(size=(320, 180))
+    strip = model.adding.add_placeholder(scene, "presenter", "This is far too much to say in the time that there is.", frame=11, frames=40)
+    model.engine.generate(scene, [model.lines.lines_of(scene)[0]], conform="KEEP")
+    pump_until(model, lambda: nothing_left(model))
+    picture = model.lines.strips_of_line(scene, strip.retake.line, "PICTURE")[0]
+    entry = picture.retake.takes[0]
+    out = {"where": where(model, picture)[1:3], "handles": entry.handles, "frames": entry.frames}
+    out["said"] = [notice.text for notice in model.engine.notices() if notice.level == "WARNING"]
+    return out
+
+
 def nobody(model: Model, arguments: dict[str, Any]) -> dict[str, Any]:
     """No daemon at all."""
     scene = new_scene(size=(320, 180))
