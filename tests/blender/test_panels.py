@@ -25,6 +25,8 @@ def test_every_state_is_drawn_and_says_what_to_do(drawing: dict) -> None:
 def test_what_is_missing_is_named_with_a_remedy(drawing: dict) -> None:
     states = drawing["states"]
     assert "Nobody can speak yet." in states["no speaker"]
+    assert "[Enrol Speaker]" in states["no speaker"]
+    assert "Choose who speaks" in states["empty scene"]
     assert "does not know 'somebody'" in " ".join(states["unknown speaker"].split())
     assert "There is no speaker 'nobody_knows'" in " ".join(states["a line with a problem"].split())
     assert "1 line cannot be filled yet" in states["three lines"]
@@ -43,6 +45,9 @@ def test_takes_of_the_selected_strip(drawing: dict) -> None:
     for button in ("[Try Again]", "[Lock]", "[Show]", "[Compare]"):
         assert button in text
     assert "not where it was" in " ".join(text.split())
+    assert "[Fetch Missing Takes]" in text
+    assert "Fetching 1 of 1 missing takes" in text
+    assert not any("could not be brought up to date" in " ".join(state.split()) for state in drawing["states"].values())
     assert "[Unlock]" in drawing["states"]["locked"]
 
 

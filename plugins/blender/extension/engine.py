@@ -144,9 +144,9 @@ class Engine:
             return 0
         for take in chosen:
             order = uuid.uuid4().hex
+            self.start().fetch(FetchOrder(order, take, take, folder=takes.takes_folder()))
             self.sought.add(take)
             self.fetching[order] = take
-            self.start().fetch(FetchOrder(order, take, take, folder=takes.takes_folder()))
         return len(chosen)
 
     def _fetched(self, update: Any, name: str) -> None:

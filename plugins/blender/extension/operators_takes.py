@@ -240,6 +240,9 @@ class RETAKE_OT_fetch_takes(bpy.types.Operator):
     def poll(cls, context: Any) -> bool:
         if not has_scene(cls, context):
             return False
+        if engine.fetching():
+            cls.poll_message_set("They are being fetched")
+            return False
         if not watch.missing_files():
             cls.poll_message_set("All files are there")
             return False

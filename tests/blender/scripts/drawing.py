@@ -33,7 +33,7 @@ class Session:
     def render(self, _order: Any) -> None:
         pass
 
-    enrol = resume = cancel = render
+    enrol = resume = cancel = fetch = render
 
     def poll(self) -> list[Any]:
         told, self.updates = self.updates, []
