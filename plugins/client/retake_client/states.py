@@ -102,7 +102,8 @@ CODES: dict[Problem, frozenset[str]] = {
     Problem.CONSENT: frozenset({"consent_missing", "consent_too_long"}),
     Problem.NOT_FOUND: frozenset(
         {
-            "engine_not_installed", "missing_file", "no_poster", "not_found", "unknown_job", "unknown_speaker", "unknown_take", "unknown_timeline", "unknown_upload",
+            "engine_not_installed", "missing_file", "no_poster", "not_found", "unknown_job", "unknown_speaker", "unknown_take", "unknown_timeline",
+            "unknown_upload",
         }
     ),
     Problem.BAD_INPUT: frozenset(
