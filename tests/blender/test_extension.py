@@ -19,6 +19,11 @@ def test_the_zip_installs_by_blenders_own_operator(fresh: Blender, zip_file: Pat
     assert list(fresh.resources.glob("extensions/.local/lib/python3.11/site-packages/opentimelineio")), "the wheels were not unpacked"
 
 
+def test_the_zip_goes_over_an_earlier_one(blender: Callable[..., Blender], zip_file: Path) -> None:
+    answer = blender().run("install", zip=str(zip_file), seconds=90)
+    assert (answer["operator"], answer["enabled"]) == (["FINISHED"], True)
+
+
 def test_enabling_and_disabling_leaves_nothing(blender: Callable[..., Blender]) -> None:
     answer = blender().run("lifecycle", what="cycle")
     nothing = {"classes": [], "operators": [], "properties": [], "handlers": [], "threads": []}
