@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 import psutil
-from conftest import face_model
 from daemon_process import Daemon, daemon
+from enrolled import face_model
 
 from retake.settings import LimitSettings, ServerSettings, Settings, WatchSettings, save_settings
 

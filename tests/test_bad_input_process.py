@@ -14,7 +14,7 @@ from typing import IO
 
 import pytest
 from bad_references import Presenter, grey
-from conftest import guarded_environment, run_retake
+from enrolled import guarded_environment, run_retake
 
 from retake.domain.errors import ErrorKind
 

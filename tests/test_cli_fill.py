@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import opentimelineio as otio
 import pytest
-from conftest import EnrolledHome, run_retake
+from enrolled import EnrolledHome, run_retake
 
 from retake import cli
 from retake.domain.rate import FrameRate

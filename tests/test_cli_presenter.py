@@ -12,7 +12,7 @@ from typing import Any
 
 import opentimelineio as otio
 import pytest
-from conftest import EnrolledHome, guarded_environment, run_retake
+from enrolled import EnrolledHome, guarded_environment, run_retake
 
 from retake.domain.errors import ErrorKind
 

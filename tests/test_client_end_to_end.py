@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from client_samples import host
-from conftest import EnrolledHome
 from daemon_process import daemon
+from enrolled import EnrolledHome
 
 from retake_client import Client
 from retake_client.session import ConnectionState, Order, OrderState, SessionSettings

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import EnrolledHome
 from daemon_process import Daemon, daemon
 from davinci_samples import marker
+from enrolled import EnrolledHome
 from resolve.double import Stage, stage
 from resolve.ui import Dispatcher, UIManager
 

@@ -10,9 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from conftest import EnrolledHome
 from daemon_process import Daemon, daemon
 from davinci_samples import marker
+from enrolled import EnrolledHome
 from resolve.double import FIRST_FRAME, Stage, World, stage
 
 from retake.media.audio import read_audio

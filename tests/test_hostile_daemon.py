@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from conftest import EnrolledHome
+from enrolled import EnrolledHome
 from hostile_attacks import ATTACKS
 from hostile_target import Scale, Target, target
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import EnrolledHome
+from enrolled import EnrolledHome
 
 from retake.domain.job import Job, JobState, LineSpec, ScriptSpec
 from retake.domain.take import TakeRequest

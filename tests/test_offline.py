@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, EnrolledHome, guarded_environment, run_retake
+from enrolled import ROOT, EnrolledHome, guarded_environment, run_retake
 
 # Addresses and switches of usage reporting that were found in libraries of this kind.
 REPORTING = re.compile(

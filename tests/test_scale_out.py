@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import EnrolledHome
+from enrolled import EnrolledHome
 
 
 @pytest.mark.slow

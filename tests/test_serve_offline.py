@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PACKAGE, guarded_environment
+from enrolled import PACKAGE, guarded_environment
 
 
 def run(home: Path, log: Path, *arguments: str, seconds: float) -> dict[str, object]:

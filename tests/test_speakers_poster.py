@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from conftest import EnrolledHome
+from enrolled import EnrolledHome
 from PIL import Image
 
 from retake.domain.rate import FrameRate
