@@ -4,6 +4,7 @@
     python3 bootstrap.py demo [--text "..."]     a clip of the built-in presenter saying a line
     python3 bootstrap.py test [pytest options]   linters, type checker and tests
     python3 bootstrap.py test --blender [...]    the same, with Blender 4.5 and 5.0 fetched for the extension's tests (about 2 GB)
+    python3 bootstrap.py test --engines [...]    the same, with the environments of the heavy voice engines fetched for their tests (about 20 GB)
     python3 bootstrap.py setup                   only make the environment
     python3 bootstrap.py retake ...              any command of Retake, for example: retake say "..." --speaker presenter
 
@@ -82,6 +83,9 @@ def run_test(arguments: list[str]) -> int:
     """Linters, type checker, tests; all of them run, and any failure fails the whole. With arguments only pytest runs, and gets them."""
     blender = "--blender" in arguments
     arguments = [argument for argument in arguments if argument != "--blender"]
+    if "--engines" in arguments:
+        os.environ["RETAKE_TEST_ENGINES"] = "1"
+        arguments = [argument for argument in arguments if argument != "--engines"]
     set_up(dev=True)
     if blender:
         set_up_blender()

@@ -278,6 +278,30 @@ def test_idle_engines_are_unloaded(home: Path, tmp_path: Path) -> None:
     pool.close()
 
 
+def test_a_deleted_speaker_takes_the_learnt_voice_along(home: Path, tmp_path: Path, pool: Hosts) -> None:
+    engine = write_toy(tmp_path / "toy").install(home)
+    voice = tmp_path / "reference.wav"
+    voice.write_bytes(b"somebody")
+    with pool.use(engine, Progress(), voice=voice) as host:
+        ask(host)
+        pid = host.pid
+    pool.sweep()
+    assert pool.loaded() == ["toy"]
+    voice.unlink()
+    pool.sweep()
+    assert pool.loaded() == [] and pid is not None and process_is_gone(pid, 1.0)
+    assert say(pool, engine) == HELLO_SAMPLES
+    pool.sweep()
+    assert pool.loaded() == ["toy"]  # the new process has learnt nothing of that voice
+
+
+def test_refused_connections_are_kept_in_the_log(home: Path, tmp_path: Path, pool: Hosts) -> None:
+    lines = "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 443), 1)\nexcept OSError:\n    pass"
+    engine = misbehaving(tmp_path / "toy", lines).install(home)
+    assert say(pool, engine) == HELLO_SAMPLES
+    assert "refused connection: 192.0.2.1" in log_of(home, "toy").read_text()
+
+
 def test_one_at_a_time_unless_they_fit(home: Path, tmp_path: Path) -> None:
     room = Memory(ram=8000, gpu=Free(9000, 10_000))
     pool = Hosts(home, room=room, settle=0.1)

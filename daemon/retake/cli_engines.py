@@ -45,7 +45,7 @@ def list_all_command(as_json: AsJson = False, debug: Debug = False) -> None:
         (
             one.stage,
             one.name + (" (default)" if one.default else ""),
-            "ready" if one.available else "; ".join(one.missing),
+            ("ready" if one.available else "; ".join(one.missing)) + (f"; {one.tried}" if one.tried else ""),
             ", ".join(one.languages) or "any",
             one.licence.partition(";")[0] + ("" if one.commercial_use else ", NOT for commercial use"),
             one.needs,

@@ -36,6 +36,7 @@ class _Place:
         self.host: HostProcess | None = None
         self.version = ""
         self.last_used = 0.0
+        self.voices: set[Path] = set()  # files that the loaded engine has learnt voices from
 
 
 class Hosts:
@@ -58,8 +59,10 @@ class Hosts:
         self._closed = threading.Event()
 
     @contextlib.contextmanager
-    def use(self, engine: Engine, progress: Progress) -> Iterator[HostProcess]:
+    def use(self, engine: Engine, progress: Progress, *, voice: Path | None = None) -> Iterator[HostProcess]:
         """The loaded engine, for this thread alone until the block ends. Waits for its turn; loads the engine if need be.
+
+        `voice` is the file that it will learn a voice from: when that is deleted, the engine is unloaded, and what it had learnt goes.
 
         Raises RetakeError where it does not fit into memory or cannot be loaded; Cancelled.
         """
@@ -68,7 +71,10 @@ class Hosts:
         while not place.busy.acquire(timeout=_TICK):
             progress.check()
         try:
-            yield self._loaded(place, engine, progress)
+            host = self._loaded(place, engine, progress)
+            if voice is not None:
+                place.voices.add(voice)
+            yield host
         except OutOfMemory:
             self._drop(place)  # its memory is in no known state, and the next attempt needs all there is
             raise
@@ -98,10 +104,13 @@ class Hosts:
                 host.end()
 
     def sweep(self) -> None:
-        """Unload what has been idle for longer than its manifest allows."""
+        """Unload what has been idle for longer than its manifest allows, and what knows the voice of a speaker who was deleted."""
         for place in self._idle():
             host = place.host
-            if host is not None and self._clock() - place.last_used > host.engine.manifest.limits.idle_seconds:
+            if host is None:
+                continue
+            forget = not all(voice.exists() for voice in tuple(place.voices))
+            if forget or self._clock() - place.last_used > host.engine.manifest.limits.idle_seconds:
                 self._unload_if_free(place)
 
     def _loaded(self, place: _Place, engine: Engine, progress: Progress) -> HostProcess:
@@ -115,7 +124,7 @@ class Hosts:
                 self._fit(engine, device, progress)
                 host = HostProcess(engine, device, log=log_of(self._home, engine.name), threads=available_cores())
                 host.start(progress)  # ends by itself what it cannot start
-                place.host, place.version = host, version
+                place.host, place.version, place.voices = host, version, set()
         return place.host
 
     def _fit(self, engine: Engine, device: Device, progress: Progress) -> None:

@@ -54,6 +54,7 @@ class Listed(BaseModel):
     default: bool = Field(description="used where a request names none")
     available: bool
     missing: list[str] = Field(description="what would have to be installed")
+    tried: str = Field(default="", description="how far it has been run, where that is not with its real weights; empty: nothing to say")
 
 
 @dataclass(frozen=True)
@@ -138,4 +139,5 @@ def _hosted(engine: registry.Engine, default: bool) -> Listed:
         default=default,
         available=engine.ready,
         missing=missing,
+        tried=manifest.tried,
     )

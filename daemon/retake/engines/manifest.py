@@ -116,6 +116,7 @@ class Manifest(_Group):
     devices: list[Literal["cpu", "cuda"]] = Field(min_length=1)
     adapter: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}\.py$", description="file beside the manifest")
     notes: str = ""
+    tried: str = Field(default="", description="how far the adapter has been run, in words, where that is not with its real weights")
     licence: Licence
     memory: Memory
     python: Environment

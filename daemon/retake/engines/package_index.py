@@ -24,6 +24,10 @@ def uv_settings() -> dict[str, str]:
         values = [value for value in settings.get(name, "").split() if _there(value)]
         if values:
             out[variable] = " ".join(values)
+    if "UV_INDEX" in out:
+        # pip takes the best version that any of the user's indexes has; uv by itself stops at the first index that knows the name, and a mirror
+        # that holds some versions of a package would hide all others.
+        out["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     links = [value for value in settings.get("find-links", "").split() if _there(value)]
     if links:
         out["UV_FIND_LINKS"] = ",".join(links)

@@ -119,11 +119,11 @@ class HostedVoice:
         """What the engine says, at `pace`. When memory runs out, everything else is let go and the engine tries once more with less."""
         pool = self._pool or hosts(self._home)
         try:
-            with pool.use(engine, progress) as host:
+            with pool.use(engine, progress, voice=Path(str(order["reference"]))) as host:
                 return _spoken(host, order, pace, progress)
         except OutOfMemory:
             pool.make_room()
-            with pool.use(engine, progress) as host:
+            with pool.use(engine, progress, voice=Path(str(order["reference"]))) as host:
                 return _spoken(host, order | {"smaller": True}, pace, progress)
 
 

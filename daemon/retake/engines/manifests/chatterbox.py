@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 KEPT = 4  # voices in memory
@@ -19,8 +20,10 @@ def load(setup: Any) -> Chatterbox:
 
     if perth.PerthImplicitWatermarker is None:  # it hides that its own import failed, and the package would then crash without a word
         raise setup.refuse("Chatterbox' watermark cannot be loaded.", "Install the engine again: it needs setuptools before version 81.")
+    from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
     from chatterbox.tts import ChatterboxTTS
 
+    LLAMA_CONFIGS["Llama_520M"].update(_sizes(setup.weights / "t3_cfg.safetensors"))
     if setup.threads:
         torch.set_num_threads(setup.threads)
     device = "cuda" if setup.device == "cuda" and torch.cuda.is_available() else "cpu"
@@ -58,6 +61,16 @@ class Chatterbox:
                 self.voices.popitem(last=False)
         self.voices.move_to_end(order.voice_key)
         return self.voices[order.voice_key]
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    """Depth and inner width of the language model in a file. The package knows only those of its own weights; for them this changes nothing."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        layers = {name.split(".")[2] for name in file.keys() if name.startswith("tfmr.layers.")}  # noqa: SIM118 - it is no dictionary
+        inner = file.get_slice("tfmr.layers.0.mlp.gate_proj.weight").get_shape()[0]
+    return {"num_hidden_layers": len(layers), "intermediate_size": int(inner)}
 
 
 def _cut(sentence: str, limit: int) -> list[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,9 +22,7 @@ def load(setup: Any) -> Pocket:
     # The package's own configuration names addresses; here the files are in place.
     shipped = Path(str(pocket_tts.__file__)).parent / "config" / "english.yaml"
     config = yaml.safe_load(shipped.read_text(encoding="utf-8"))
-    own = setup.weights / "config.yaml"  # weights of another size bring theirs
-    if own.is_file():
-        config = yaml.safe_load(own.read_text(encoding="utf-8"))
+    config.update(_sizes(setup.weights / "model.safetensors"))
     config.pop("weights_path_without_voice_cloning", None)
     config["weights_path"] = str(setup.weights / "model.safetensors")
     config["flow_lm"]["lookup_table"]["tokenizer_path"] = str(setup.weights / "tokenizer.json")
@@ -33,6 +32,14 @@ def load(setup: Any) -> Pocket:
     # By default it decodes as many frames at once as are there just then: the same seed would give sound that differs in the last bit.
     model.max_decoder_frames_per_call = 1
     return Pocket(model)
+
+
+def _sizes(path: Path) -> dict[str, Any]:
+    """What a network of other sizes than the package's own says of itself in the header of its file; nothing for the makers' files."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("sizes", "{}"))
 
 
 class Pocket:

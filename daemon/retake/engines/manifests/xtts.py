@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 RATE = 24000
@@ -19,13 +20,20 @@ SMALL = 100  # characters of a piece when memory is short
 def load(setup: Any) -> Xtts:
     import torch
     from TTS.tts.configs.xtts_config import XttsConfig
-    from TTS.tts.models.xtts import Xtts as Model
+    from TTS.tts.models import xtts
+
+    class Model(xtts.Xtts):
+        """The package's own, but for this: it rewrites the makers' checkpoint in place when it first reads it. Here weights stay as they came."""
+
+        def _load_checkpoint(self, model_path: Path) -> dict[str, Any]:
+            with xtts._legacy_safe_globals():  # the configuration in that file names classes at their old place
+                return torch.load(model_path, map_location="cpu", weights_only=True)["model"]
 
     if setup.threads:
         torch.set_num_threads(setup.threads)
     config = XttsConfig()
     config.load_json(str(setup.weights / "config.json"))
-    model = Model.init_from_config(config)
+    model = Model(config)
     setup.report(0.1, "reading weights")
     model.load_checkpoint(config, checkpoint_dir=str(setup.weights), eval=True)
     device = "cuda" if setup.device == "cuda" and torch.cuda.is_available() else "cpu"

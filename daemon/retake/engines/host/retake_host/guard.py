@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 _LOCAL = ("127.", "localhost")
+REFUSED = "refused connection: "
 
 
 class NetworkRefused(PermissionError):
@@ -31,4 +32,5 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     name = host.decode(errors="replace") if isinstance(host, bytes) else str(host or "localhost")
     if name != "::1" and not name.startswith(_LOCAL):
+        sys.stderr.write(f"{REFUSED}{name}\n")  # libraries often swallow the error: the log keeps that they tried
         raise NetworkRefused(f"Engines may not use the network, and this one tried to reach {name}.")
