@@ -166,6 +166,15 @@ def test_mixed_rates_are_refused_where_they_matter() -> None:
     assert len(find_lines(elsewhere)) == 2
 
 
+def test_a_gap_that_lasts_less_than_nothing_is_refused() -> None:
+    """It would put what follows before the start of the edit."""
+    slate = otio.schema.Clip("slate", source_range=span(0, 50), metadata={"retake": {"text": "two"}})
+    with pytest.raises(TimelineError) as caught:
+        find_lines(timeline(otio.schema.Gap(source_range=span(0, -5)), slate))
+    assert caught.value.code == "bad_times"
+    assert "-5 frames" in caught.value.cause
+
+
 def test_what_no_marker_can_be() -> None:
     for made in (marker("@anna: Hi.", float("nan")), marker("@anna: Hi.", float("inf"))):
         with pytest.raises(TimelineError) as caught:

@@ -56,7 +56,11 @@ def length(item: otio.core.Composable, rate: Fraction) -> Fraction:
         return Fraction(0)
     span = getattr(item, "source_range", None)
     if span is not None:
-        return frames(span.duration, rate)
+        found = frames(span.duration, rate)
+        if found < 0:
+            name = f"'{item.name}'" if item.name else "An item"
+            raise TimelineError(f"{name} of the timeline lasts {float(found):g} frames.", "Remove it and export again.", "bad_times")
+        return found
     if isinstance(item, otio.schema.Track):
         return sum((length(child, rate) for child in item), Fraction(0))
     if isinstance(item, otio.schema.Stack):
