@@ -70,7 +70,8 @@ def main() -> None:
     prepare_process((Path(home) if home else given.out / "home").resolve())
     clips = Path(os.environ.get("RETAKE_SHARED_DATA", "../shared/data")) / "ljspeech"
     from retake.speech.align import align
-    from retake.speech.embedded import EmbeddedVoice, enrol
+    from retake.speech.embedded import EmbeddedVoice
+    from retake.speech.learn import enrol
     from retake.speech.measure import phone_error_rate
     from retake.speech.splice import splice
     from retake.speech.splice_join import JoinFigures, frames_of, join_figures, pitch_of

@@ -32,7 +32,8 @@ def main() -> None:
     given = arguments.parse_intermixed_args()
     given.out.mkdir(parents=True, exist_ok=True)
     prepare_process(Path(os.environ.get("RETAKE_HOME", given.out / "home")).resolve())
-    from retake.speech.embedded import EmbeddedVoice, enrol
+    from retake.speech.embedded import EmbeddedVoice
+    from retake.speech.learn import enrol
     from retake.speech.measure import loudness, phone_error_rate, voice_similarity
 
     parts: list[np.ndarray] = []

@@ -17,10 +17,11 @@ from retake.domain.errors import Cancelled, RetakeError
 from retake.domain.phones import PHONES, SILENCE
 from retake.domain.progress import Progress
 from retake.domain.speech import Speech
-from retake.speech import embedded, features
+from retake.speech import embedded, features, learn
 from retake.speech.adapt import Adapted, Settings, adapt, spectral_loss
-from retake.speech.embedded import EmbeddedVoice, enrol
+from retake.speech.embedded import EmbeddedVoice
 from retake.speech.hibari_net import RATE
+from retake.speech.learn import enrol
 from retake.speech.loudness import CEILING, loudness, true_peak
 from retake.speech.material import Material, prepare
 from retake.speech.plan import plan
@@ -169,7 +170,7 @@ def test_training_lowers_the_loss_and_is_deterministic(reference: Reference) -> 
     material = prepare(base, reference.samples, [utterance.phonemes for utterance in plan(TEXT)])
     short = Settings(crop=24, crops=1, rehearsed=1)
     untrained, first, second = (
-        adapt(base, copy.deepcopy(material), embedded._phonemise, replace(short, steps=steps), Progress()) for steps in (0, 12, 12)
+        adapt(base, copy.deepcopy(material), learn._phonemise, replace(short, steps=steps), Progress()) for steps in (0, 12, 12)
     )
     assert loss_on(material, first) < 0.95 * loss_on(material, untrained)
     assert first.last_loss == second.last_loss
@@ -208,9 +209,9 @@ def test_shortcomings_are_reported_with_remedies(speaker: Path) -> None:
     profile = load_profile(speaker)
     worse = {"voice_narrow_band": {"bandwidth_hz": 3400.0}, "voice_noisy": {"noise_db": -15.0}, "voice_transcript_mismatch": {"alignment_cost": 9.0}}
     for code, change in worse.items():
-        (finding,) = embedded._findings(profile.model_copy(update=change))
+        (finding,) = learn._findings(profile.model_copy(update=change))
         assert finding.code == code and finding.remedy
-    assert embedded._findings(profile) == []
+    assert learn._findings(profile) == []
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ from retake.speakers.track import TRACK_FILE, load_track, save_track, track_face
 from retake.speech.align import align
 from retake.speech.cache import TIMING_FILE, load_timing, save_timing
 from retake.speech.embedded import EmbeddedVoice
-from retake.speech.embedded import enrol as learn_voice
+from retake.speech.learn import enrol as learn_voice
 from retake.speech.measure import has_speech, sound_quality, voice_similarity
 from retake.speech.recognise import recognise
 from retake.speech.text import check as check_text
