@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import second_look
 from enrolled import PACKAGE, ROOT, EnrolledHome, face_model, run_retake
 from filelock import FileLock
 from postgres import database, postgres_server, postgres_spares, postgres_template, postgres_url, sqlite_template  # noqa: F401 - fixtures
@@ -19,6 +22,13 @@ ENROLMENT = ("domain", "engines", "face", "media", "motion", "script", "speakers
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    second_look.register(config)
+    # Who starts a test run in the background (a shell's &) has it ignore Ctrl-C, and so all processes that tests start and then interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,7 +58,7 @@ def presenter_home(pytestconfig: pytest.Config) -> Iterator[EnrolledHome]:
     folder = root / enrolment_key()
     log = folder / "refused.txt"
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / "enrolling.lock", timeout=900):  # of two test runs at once one enrols, the other waits for it
+    with FileLock(root / "enrolling.lock", timeout=3600):  # of two test runs at once one enrols, the other waits for it
         if not (folder / "complete").exists():
             for old in root.iterdir():
                 if old.is_dir() and (time.time() - old.stat().st_mtime > 3600 or old == folder):

@@ -107,7 +107,7 @@ def test_pips_own_words_reach_the_user(bootstrap: ModuleType, monkeypatch: pytes
 def test_a_failing_step_fails_the_tests(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr(bootstrap, "set_up", lambda dev=False: None)
-    monkeypatch.setattr(bootstrap, "run", lambda command, folder=None: commands.append(command) or int("pyright" in command))
+    monkeypatch.setattr(bootstrap, "run", lambda command, folder=None, variables=None: commands.append(command) or int("pyright" in command))
     assert bootstrap.main(["test"]) == 1
     assert [command[2] for command in commands] == ["ruff", "ruff", "pyright", "pytest"]
     assert capsys.readouterr().err == "FAILED: pyright\n"
