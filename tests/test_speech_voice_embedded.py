@@ -18,10 +18,11 @@ from retake.domain.phones import PHONES, SILENCE
 from retake.domain.progress import Progress
 from retake.domain.speech import Speech
 from retake.speech import embedded, features, learn
-from retake.speech.adapt import Adapted, Settings, adapt, spectral_loss
+from retake.speech.adapt import Adapted, Settings, adapt
 from retake.speech.embedded import EmbeddedVoice
 from retake.speech.hibari_net import RATE
 from retake.speech.learn import enrol
+from retake.speech.losses import spectral_loss
 from retake.speech.loudness import CEILING, loudness, true_peak
 from retake.speech.material import Material, prepare
 from retake.speech.plan import plan

@@ -16,8 +16,8 @@ from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.speaker import Finding
 from retake.media.files import atomic_bytes, atomic_text
 
-from .adapt import PitchMap
 from .hibari_net import BINS, VoiceNet, load_base
+from .pitch_map import PitchMap
 
 ENGINE, ENGINE_VERSION = "embedded", "2"  # the version says whether takes and voices made before are as they would be made now
 FOLDER = "voice"
