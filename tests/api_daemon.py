@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from speaker_samples import speaker_record
+from waiting import PATIENCE, until
 
 from retake.api.app import create_app
 from retake.api.context import Context, WorkerStatus
@@ -42,11 +43,11 @@ class Daemon:
     def database(self) -> Database:
         return self.context.database
 
-    def raw(self, request: bytes, *, seconds: float = 5.0) -> bytes:
-        """What the server answers to these bytes until it closes or is silent for a moment."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+    def raw(self, request: bytes, *, head: bool = False) -> bytes:
+        """What the server answers to these bytes: one answer, see `receive`."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(request)
-            return receive(connection, seconds)
+            return receive(connection, head=head)
 
     def line(self, text: str = "We ship on Friday.", **fields: Any) -> dict[str, Any]:
         """Submit a line of the speaker "anna"; returns the job."""
@@ -56,20 +57,27 @@ class Daemon:
         return answer.json()
 
 
-def receive(connection: socket.socket, seconds: float = 5.0) -> bytes:
-    """All bytes until the other side closes, or is silent for a moment after it said something."""
+def receive(connection: socket.socket, *, head: bool = False) -> bytes:
+    """One answer: all bytes until the other side closes, or until as many have come as the answer's head says; with `head`, no more than that."""
+    connection.settimeout(PATIENCE)
     received = b""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        connection.settimeout(0.1 if received else max(0.1, end - time.monotonic()))
+    while not _complete(received, head):
         try:
             piece = connection.recv(65536)
-        except TimeoutError:
+        except ConnectionResetError:  # it closed while we were still sending; what it said before that counts
             break
         if not piece:
             break
         received += piece
     return received
+
+
+def _complete(received: bytes, head_is_enough: bool) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
+    if end and head_is_enough:
+        return True
+    length = re.search(rb"(?im)^content-length: *(\d+)", head)
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 def add_speaker(home: Path, name: str = "anna") -> None:
@@ -96,21 +104,18 @@ def running(home: Path, settings: Settings | None = None) -> Iterator[Daemon]:
     server = uvicorn.Server(configure(app, None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [made]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert server.started
+    until(lambda: server.started)
     try:
         base = f"http://127.0.0.1:{port}"
         with (
-            httpx.Client(base_url=base, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10) as client,
-            httpx.Client(base_url=base, timeout=10) as anonymous,
+            httpx.Client(base_url=base, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE) as client,
+            httpx.Client(base_url=base, timeout=PATIENCE) as anonymous,
         ):
             yield Daemon(app, context, port, client, anonymous, workers)
     finally:
         app.state.hub.close()
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
         database.close()
         assert not thread.is_alive(), "the server did not stop"
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from waiting import PATIENCE
+
 from retake import http_server
 from retake.api.app import create_app
 from retake.api.context import Context
@@ -32,7 +34,7 @@ class HttpDaemon:
         return int(self.address.rsplit(":", 1)[1])
 
     def client(self, **options: Any) -> Client:
-        return Client(Connection(self.address, TOKEN), **options)
+        return Client(Connection(self.address, TOKEN), **{"timeout": PATIENCE, **options})
 
 
 @contextmanager
@@ -48,11 +50,11 @@ def http_daemon(home: Path, *, port: int = 0, settings: Settings | None = None) 
     sockets = http_server.bind("127.0.0.1", port, fixed=True)
     thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(PATIENCE)
     try:
         yield HttpDaemon(context, server, http_server.address_of(sockets[0], secure=False))
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(PATIENCE)
         database.close()
         assert not thread.is_alive()

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-import sqlalchemy as sa
 from api_daemon import TOKEN, Daemon, add_speaker, error_of, running
+from waiting import PATIENCE, until
 
 from retake.api import events as stream
 from retake.domain.job import JobProgress, JobResult
@@ -47,7 +46,7 @@ class Seen:
 @contextmanager
 def listening(daemon: Daemon, path: str = "/v1/events", last: int | None = None, **query: str) -> Iterator[Iterator[Seen]]:
     headers = {} if last is None else {"Last-Event-ID": str(last)}
-    with daemon.client.stream("GET", path, headers=headers, params=query, timeout=5) as answer:
+    with daemon.client.stream("GET", path, headers=headers, params=query, timeout=PATIENCE) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield parsed(answer.iter_lines())
@@ -82,21 +81,22 @@ def do(daemon: Daemon, job: dict[str, Any], *, reports: int = 2) -> None:
 def test_what_happens_is_told_as_it_happens(daemon: Daemon) -> None:
     with listening(daemon) as seen:
         job = daemon.line()
-        begin = time.monotonic()
+        assert next(seen).type == "job.queued"  # while nothing more has happened
         do(daemon, job)
-        found = take(seen, 5)
-        assert time.monotonic() - begin < 1.0
-    assert [event.type for event in found] == ["job.queued", "job.running", "job.progress", "job.progress", "job.succeeded"]
+        found = take(seen, 4)
+    assert [event.type for event in found] == ["job.running", "job.progress", "job.progress", "job.succeeded"]
     assert [event.id for event in found] == sorted(event.id for event in found)
     assert found[0].data["id"] == job["id"]
-    assert found[2].data["progress"]["stage"] == "Speaking"
-    assert found[4].data["result"]["takes"] == ["0123456789abcdef"]
+    assert found[1].data["progress"]["stage"] == "Speaking"
+    assert found[3].data["result"]["takes"] == ["0123456789abcdef"]
 
 
 @pytest.mark.parametrize("by_query", [False, True])
 def test_a_client_that_was_away_gets_what_it_missed(daemon: Daemon, by_query: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "PAGE", 20)
     monkeypatch.setattr(stream, "WAITING_EVENTS", 50)
+    hub = daemon.app.state.hub
+    until(lambda: hub._task is None or hub._task.done())  # so that all of it has been missed when the client comes
     before = newest(daemon.database)
     do(daemon, daemon.line(), reports=100)  # more than one page, and more than a queue holds
     query = {"last_event_id": str(before)} if by_query else {}
@@ -215,7 +215,7 @@ def test_events_that_are_not_kept_any_more_give_a_reset(tmp_path: Path) -> None:
 
 def test_silence_is_filled_with_comments(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.1)
-    with daemon.client.stream("GET", "/v1/events", timeout=5) as answer:
+    with daemon.client.stream("GET", "/v1/events", timeout=PATIENCE) as answer:
         lines = answer.iter_lines()
         found = [line for line in (next(lines) for _ in range(8)) if line]
     assert found[0] == f"retry: {stream.RETRY_MS}"
@@ -223,6 +223,7 @@ def test_silence_is_filled_with_comments(daemon: Daemon, monkeypatch: pytest.Mon
 
 
 def test_a_slow_client_is_cut_off_and_the_others_go_on(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for(daemon, 0)
     monkeypatch.setattr(stream, "WAITING_EVENTS", 50)
     monkeypatch.setattr(stream, "SEND_SECONDS", 0.5)
     with socket.socket() as slow:
@@ -232,18 +233,17 @@ def test_a_slow_client_is_cut_off_and_the_others_go_on(daemon: Daemon, monkeypat
         assert slow.recv(10).startswith(b"HTTP/1.1")
         wait_for(daemon, 1)
         with listening(daemon, types="test.big") as seen:
-            for _ in range(6):
-                for number in range(25):
-                    announce(daemon.database, "test.big", {"number": number, "text": "x" * 100_000})
-                assert [event.data["number"] for event in take(seen, 25)] == list(range(25))
+            for number in range(600):  # how much of it the system's buffers take differs
+                announce(daemon.database, "test.big", {"number": number, "text": "x" * 100_000})
+                assert next(seen).data["number"] == number
+                if daemon.app.state.hub.listening == 1:
+                    break
             wait_for(daemon, 1)
 
 
 def wait_for(daemon: Daemon, listeners: int) -> None:
-    deadline = time.monotonic() + 5
-    while daemon.app.state.hub.listening != listeners:
-        assert time.monotonic() < deadline, daemon.app.state.hub.listening
-        time.sleep(0.02)
+    hub = daemon.app.state.hub
+    until(lambda: hub.listening == listeners, lambda: hub.listening)
 
 
 def test_clients_that_leave_are_forgotten(daemon: Daemon) -> None:
@@ -268,36 +268,39 @@ def test_streams_end_when_the_daemon_does(tmp_path: Path) -> None:
         assert daemon.client.get("/v1/events").status_code == 503
 
 
-def test_many_listeners_share_one_reader_and_one_copy(tmp_path: Path) -> None:
+def test_many_listeners_share_one_reader_and_one_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty listeners: the log is read once for all, and all get the same bytes."""
     database = Database(default_url(tmp_path))
     database.create()
-    reads: list[str] = []
-    counting: list[float] = []
+    usual = stream.packed_since
+    read: list[int] = []
 
-    def count(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if "retake_events" in statement and statement.startswith("SELECT"):
-            reads.append(statement)
+    def counted(*arguments: Any, **more: Any) -> list[stream.Packed]:
+        found = usual(*arguments, **more)
+        read.extend(event.id for event in found)
+        return found
+
+    monkeypatch.setattr(stream, "packed_since", counted)
 
     async def listen() -> list[list[stream.Packed]]:
         hub = stream.Hub(database)
         subscribers = [await hub.subscribe(None, ()) for _ in range(50)]
         for _ in range(20):
             await asyncio.to_thread(announce, database, "test.tick", {})
-        sa.event.listen(database.engine, "before_cursor_execute", count)
-        began = time.monotonic()
-        await asyncio.sleep(0.5)
-        got = [subscriber.take() for subscriber in subscribers]
+        got: list[list[stream.Packed]] = [[] for _ in subscribers]
+        async with asyncio.timeout(PATIENCE):
+            while any(len(found) < 20 for found in got):
+                await asyncio.sleep(0.02)
+                for found, subscriber in zip(got, subscribers, strict=True):
+                    found += subscriber.take()
         hub.close()
-        await asyncio.sleep(0.2)
-        counting.append(time.monotonic() - began)
         return got
 
     got = asyncio.run(listen())
     database.close()
     assert [len(found) for found in got] == [20] * 50
     assert all(found[0].bytes is got[0][0].bytes for found in got)
-    assert 1 <= len(reads) <= counting[0] / stream.POLL_SECONDS + 1  # one reader's; fifty would read fifty times as often
+    assert len(read) == 20
 
 
 def test_a_huge_job_is_told_without_what_was_asked_for() -> None:
@@ -342,7 +345,7 @@ def test_streams_end_when_their_reader_does(daemon: Daemon, monkeypatch: pytest.
 def test_streams_need_the_token(daemon: Daemon) -> None:
     assert daemon.anonymous.get("/v1/events").status_code == 401
     ticket = daemon.client.post("/v1/tickets", json={"path": "/v1/events"}).json()["url"]
-    with daemon.anonymous.stream("GET", ticket, timeout=httpx.Timeout(5)) as answer:
+    with daemon.anonymous.stream("GET", ticket, timeout=PATIENCE) as answer:
         assert answer.status_code == 200
 
 

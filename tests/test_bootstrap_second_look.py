@@ -53,7 +53,8 @@ class Project:
 
 
 @pytest.fixture
-def project(bootstrap: ModuleType, capfd: pytest.CaptureFixture[str]) -> Project:  # noqa: F811 - the fixture
+def project(bootstrap: ModuleType, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Project:  # noqa: F811 - the fixture
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # quicker
     return Project(bootstrap, capfd)
 
 
