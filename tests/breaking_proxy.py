@@ -77,7 +77,7 @@ def _carry(near: socket.socket, proxy: Proxy, up: int | None, down: int | None) 
     one = threading.Thread(target=_pump, args=(near, far, up), daemon=True)
     one.start()
     _pump(far, near, down, proxy)
-    one.join(10)
+    one.join(600)
     proxy.open -= {near, far}
     near.close()
     far.close()

@@ -49,7 +49,7 @@ LISTENING = (
 
 def run_limited(arguments: list[str], home: Path, size: int, log: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", LIMITED, str(size), *arguments, "--json"]
-    return subprocess.run(command, env=guarded_environment(home, log), capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, env=guarded_environment(home, log), capture_output=True, text=True, timeout=600, check=False)
 
 
 def check_full(done: subprocess.CompletedProcess[str]) -> None:
@@ -121,7 +121,7 @@ def interrupted(arguments: list[str], home: Path, log: Path, when: str | float) 
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         shown += lines.read()
-        return process.wait(timeout=60), shown, time.monotonic() - started
+        return process.wait(timeout=600), shown, time.monotonic() - started
 
 
 def check_stopped(code: int, shown: str, seconds: float) -> None:
@@ -177,7 +177,7 @@ def test_a_second_interrupt_stops_at_once(copy_of_presenter_home: Path, tmp_path
         until(lines, "Stopping")
         process.send_signal(signal.SIGINT)
         shown = lines.read()
-        assert process.wait(timeout=60) == ErrorKind.CANCELLED.value, shown
+        assert process.wait(timeout=600) == ErrorKind.CANCELLED.value, shown
     assert "Traceback" not in shown
     assert left_behind(home) == before
     again = run_retake([*arguments, "--json"], home, log=tmp_path / "log")

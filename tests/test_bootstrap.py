@@ -33,7 +33,7 @@ def bootstrap(tmp_path: Path) -> ModuleType:
 
 def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code] if code else [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(Path.cwd().anchor))
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=Path(Path.cwd().anchor))
 
 
 def test_only_the_standard_library() -> None:

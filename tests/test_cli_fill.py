@@ -155,7 +155,7 @@ def test_an_edit_is_filled_and_measured(
         assert code == 0, err
         return json.loads(out)
 
-    done = run_retake(["fill", str(path), "-o", str(tmp_path / "filled.otio"), "--conform", "keep", "--json"], home, log=log, timeout=240)
+    done = run_retake(["fill", str(path), "-o", str(tmp_path / "filled.otio"), "--conform", "keep", "--json"], home, log=log, timeout=600)
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)
     assert [line["frames"] for line in first["lines"]] == [70, 64, first["lines"][2]["frames"]]

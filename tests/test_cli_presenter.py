@@ -88,7 +88,7 @@ UNSPEAKABLE = {
 
 @pytest.mark.parametrize(("text", "part"), UNSPEAKABLE.values(), ids=UNSPEAKABLE)
 def test_texts_that_cannot_be_spoken(presenter_home: EnrolledHome, tmp_path: Path, text: str, part: str) -> None:
-    done = run_retake(["say", text, "--speaker", "presenter"], presenter_home.path, log=tmp_path / "log", timeout=120)
+    done = run_retake(["say", text, "--speaker", "presenter"], presenter_home.path, log=tmp_path / "log", timeout=600)
     assert done.returncode == ErrorKind.BAD_INPUT.value
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1
@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_nothing_and_the_next_run_works(copy_of_presenter_home: Pa
                 break
         os.kill(process.pid, signal.SIGINT)
         rest = process.stderr.read()
-        code = process.wait(timeout=60)
+        code = process.wait(timeout=600)
     assert code == ErrorKind.CANCELLED.value, rest
     assert "Traceback" not in rest
     assert list(out.iterdir()) == []

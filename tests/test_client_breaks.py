@@ -145,7 +145,7 @@ def test_a_stream_misses_nothing(daemon: HttpDaemon) -> None:
             ready.set()
 
         def write() -> None:
-            ready.wait(10)
+            ready.wait(600)
             time.sleep(0.2)
             for number in range(60):
                 announce(daemon.context.database, "test.tick", {"number": number})
@@ -190,7 +190,7 @@ def test_a_stream_survives_a_restart_at_another_port(tmp_path: Path) -> None:
     with http_daemon(home) as second:
         here.append(Connection(second.address, TOKEN))
         announce(second.context.database, "test.tick", {"number": 2})
-        listener.join(20)
+        listener.join(600)
         stop.set()
     assert [event.data["number"] for event in seen if event.type == "test.tick"] == [1, 2]
 

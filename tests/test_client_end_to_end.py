@@ -33,7 +33,7 @@ def test_a_daemon_killed_in_the_middle_of_an_order(presenter_home: EnrolledHome,
             one.until(lambda now: now.of(wish.id)[-1].state is OrderState.RUNNING and now.of(wish.id)[-1].fraction > 0.1, SECONDS)
             job = one.of(wish.id)[-1].job_id
             first.process.kill()
-            first.process.wait(10)
+            first.process.wait(600)
             one.until(lambda now: now.of(wish.id)[-1].state is OrderState.WAITING_FOR_DAEMON)
             one.until_status(lambda status: status.state is ConnectionState.ABSENT)
         with daemon(home) as second:

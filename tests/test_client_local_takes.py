@@ -163,7 +163,7 @@ def test_a_program_that_dies_in_the_middle(daemon: HttpDaemon, tmp_path: Path, e
                 time.sleep(0.02)
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(600)
         [part] = folder.iterdir()
         assert part.name.startswith(".") and part.name.endswith(partials.SUFFIX)
         there, before = part.stat().st_size, proxy.carried
@@ -190,7 +190,7 @@ def test_two_at_once(daemon: HttpDaemon, tmp_path: Path, elsewhere: None) -> Non
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(600)
     assert len(set(found)) == 1 and len(found) == 3
     assert Path(found[0]).read_bytes() == CLIP
     assert names(tmp_path) == [f"{TAKE}.mp4"]

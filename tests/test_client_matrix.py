@@ -225,7 +225,7 @@ def test_dying_in_the_middle_of_a_download(tmp_path: Path, monkeypatch: pytest.M
         one = stack.enter_context(host(there(proxy.port, tmp_path / "takes", (home / "token").read_text(encoding="ascii").strip())))
         fetching(one, proxy)
         first.process.kill()
-        first.process.wait(10)
+        first.process.wait(600)
         one.until_status(lambda status: status.state is ConnectionState.UNREACHABLE)
         one.until(lambda now: now.of("fetch")[-1].state is OrderState.WAITING_FOR_DAEMON)
         check(situation, one)

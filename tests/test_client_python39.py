@@ -18,7 +18,7 @@ def old_python() -> str | None:
     """A Python 3.9 of this machine that runs."""
     candidates = [*map(str, Path.home().glob(".pyenv/versions/3.9.*/bin/python")), shutil.which("python3.9")]
     for candidate in filter(None, candidates):
-        done = subprocess.run([candidate, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run([candidate, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True, timeout=600, check=False)
         if done.stdout.strip() == "(3, 9)":
             return candidate
     return None
@@ -81,6 +81,6 @@ def test_it_runs_in_3_9(tmp_path: Path) -> None:
         "HOME": str(tmp_path),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    done = subprocess.run([OLD, "-W", "error", "-c", EXERCISE], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([OLD, "-W", "error", "-c", EXERCISE], env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["3.9", retake_client.VERSION]

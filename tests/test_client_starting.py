@@ -84,11 +84,11 @@ def test_never_twice_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert log.read_text(encoding="utf-8").split("\n")[0] == f"serve {home} "
     finally:
         started[0].kill()
-        started[0].wait(10)
+        started[0].wait(600)
     begin()
     assert len(started) == 2
     started[1].kill()
-    started[1].wait(10)
+    started[1].wait(600)
 
 
 def test_a_daemon_is_started_for_a_session_and_outlives_it(tmp_path: Path) -> None:

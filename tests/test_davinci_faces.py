@@ -196,7 +196,7 @@ def test_an_installed_script_from_start_to_end(running: Daemon, tmp_path: Path) 
         "PYTHONIOENCODING": "utf-8",
     }
     script = fusion / "Scripts" / "Utility" / "Retake - fill placeholders.py"
-    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Cut: 1 placed." in done.stdout
     assert "01:00:02:00" in done.stdout and "before Retake" in done.stdout

@@ -154,7 +154,7 @@ def test_installed_scripts_run_and_say_what_is_missing(fusion: Path, script: str
     before = tree(fusion)
     path = fusion / "Scripts" / "Utility" / script
     environment = {"RETAKE_HOME": str(tmp_path / "home"), "PATH": os.environ.get("PATH", ""), "RESOLVE_SCRIPT_API": str(tmp_path / "nothing")}
-    done = subprocess.run([sys.executable, "-S", str(path)], capture_output=True, text=True, timeout=60, check=False, env=environment)
+    done = subprocess.run([sys.executable, "-S", str(path)], capture_output=True, text=True, timeout=600, check=False, env=environment)
     assert done.returncode == 1, done.stderr
     assert "RESOLVE_SCRIPT_API" in done.stdout and "->" in done.stdout and "Traceback" not in done.stdout + done.stderr
     assert tree(fusion) == before
@@ -165,7 +165,7 @@ def test_scripts_find_modules_in_a_folder_that_was_moved(fusion: Path, tmp_path:
     moved = fusion.rename(tmp_path / "Fusion")
     environment = {"RETAKE_HOME": str(tmp_path / "home"), "RESOLVE_SCRIPT_API": str(tmp_path / "nothing")}
     path = moved / "Scripts" / "Utility" / "Retake.py"
-    done = subprocess.run([sys.executable, "-S", str(path)], capture_output=True, text=True, timeout=60, check=False, env=environment)
+    done = subprocess.run([sys.executable, "-S", str(path)], capture_output=True, text=True, timeout=600, check=False, env=environment)
     assert "RESOLVE_SCRIPT_API" in done.stdout, done.stderr
 
 
@@ -198,7 +198,7 @@ def test_folders_of_any_name(tmp_path: Path, name: str) -> None:
     script = fusion / "Scripts" / "Utility" / "Retake.py"
     code = "import runpy, sys; sys.modules['retake_davinci.main'] = m = type(sys)('m'); m.main = lambda task, names: print(task, sys.path[0]) or 0\n"
     done = subprocess.run(
-        [sys.executable, "-c", code + "runpy.run_path(sys.argv[1])", str(script)], capture_output=True, timeout=30, check=True, env=UTF8
+        [sys.executable, "-c", code + "runpy.run_path(sys.argv[1])", str(script)], capture_output=True, timeout=600, check=True, env=UTF8
     )
     task, _, folder = done.stdout.decode("utf-8").strip().partition(" ")
     assert task == "window" and Path(folder).is_relative_to(fusion) and (Path(folder) / "retake_davinci" / "main.py").is_file()

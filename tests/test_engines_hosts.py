@@ -395,7 +395,7 @@ def test_threads_take_turns(home: Path, tmp_path: Path, pool: Hosts) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(600)
     assert found == [HELLO_SAMPLES] * 4
 
 

@@ -294,7 +294,7 @@ def test_killed_at_40_percent_and_gone_on_with(home: Path, toy: Toy, slow_server
         process.kill()
     assert part.stat().st_size == len(content) * 2 // 5
     assert registry.engine(home, "toy").installed is None
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert asked == ["", f"bytes={len(content) * 2 // 5}-"]
     assert (home / "engines" / "toy" / "weights" / "formants.bin").read_bytes() == content and not part.exists()

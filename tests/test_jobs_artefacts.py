@@ -230,7 +230,7 @@ def test_two_machines_may_push_the_same_take_at_once(url: str, tmp_path: Path) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(600)
     assert problems == []
     three.ensure_take(*identifiers)
 
@@ -353,7 +353,7 @@ def test_a_push_that_is_killed_is_not_seen(shared: Path, tmp_path: Path, method:
     make_speaker(one.home)
     take = make_take(one.home)
     name = "anna" if method == "push_speaker" else take.id
-    done = subprocess.run([sys.executable, "-c", KILLED, str(shared), str(one.home), method, str(files), name], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(shared), str(one.home), method, str(files), name], timeout=600, check=False)
     assert done.returncode == -9
     ensure = two.ensure_speaker if method == "push_speaker" else two.ensure_take
     assert code_of(ensure, name) == ("unknown_speaker" if method == "push_speaker" else "unknown_take")

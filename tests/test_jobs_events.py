@@ -109,8 +109,8 @@ def test_who_follows_the_log_misses_nothing_while_many_write(database: Database)
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     ended.set()
-    follower.join(60)
+    follower.join(600)
     assert seen == [event.id for event in events.since(database, 0)]
     assert len(seen) == writers * each

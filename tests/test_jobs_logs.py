@@ -35,7 +35,7 @@ worker.main()
 
 
 def run(script: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", script, *arguments], input=given, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([sys.executable, "-c", script, *arguments], input=given, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
@@ -65,7 +65,7 @@ def test_a_worker_that_cannot_begin_ends_whatever_threads_there_are() -> None:
         assert process.stdin is not None
         process.stdin.write(setup)
         process.stdin.flush()  # and stays open: the parent lives
-        assert process.wait(timeout=30) == 1
+        assert process.wait(timeout=600) == 1
         assert process.stderr is not None
         assert "nobody foresaw this" in process.stderr.read()
     finally:

@@ -33,7 +33,7 @@ def test_tables_can_be_made_by_several_processes_at_once(postgres_server: Server
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     assert problems == []
     database = Database(url)
     with database.reading() as connection:
@@ -113,7 +113,7 @@ def test_making_room_waits_for_a_worker_that_takes_a_job(postgres_url: str) -> N
         assert thread.is_alive(), "it waits for the one that is being taken"
         connection.execute(tables.jobs.update().where(mine).values(state=JobState.RUNNING.value, worker="w1"))
         events.tell(database, connection, "job.running", job_id=taken.id)
-    thread.join(20)
+    thread.join(600)
     now = records.get(database, taken.id)
     database.close()
     assert answers == [JobState.QUEUED]

@@ -211,7 +211,7 @@ def test_uploads_go_unless_a_job_needs_them(database: Database, tmp_path: Path) 
         assert receiving.stdout is not None and receiving.stdout.readline()
         assert keeper(tmp_path, database, uploads_days=2).sweep().uploads == 1
     finally:
-        receiving.communicate(b"\n", timeout=20)
+        receiving.communicate(b"\n", timeout=600)
     left = {path.name for path in (tmp_path / "uploads").iterdir() if path.is_dir()}
     assert left == {names["young"], names["needed"], names["busy"]}
     queue.cancel(database, job.id)

@@ -105,12 +105,12 @@ def test_one_of_many_ends_wins(database: Database) -> None:
     gate = threading.Barrier(6)
 
     def end(write: str) -> bool:
-        gate.wait(20)
+        gate.wait(600)
         return bool(WRITES[write](database, job.id, 1))
 
     with ThreadPoolExecutor(6) as pool:
         ends = [pool.submit(end, write) for write in ("succeed", "fail", "stopped") * 2]
-        assert sum(future.result(60) for future in ends) == 1
+        assert sum(future.result(600) for future in ends) == 1
     told = [event.type for event in events.since(database, 0, job_id=job.id)]
     assert told[:2] == ["job.queued", "job.running"] and len(told) == 3
 

@@ -80,7 +80,7 @@ def test_two_at_once_both_succeed(tmp_path: Path) -> None:
             for _ in range(20):
                 with new_folder(tmp_path / "b") as folder:
                     (folder / str(number)).touch()
-                    barrier.wait(timeout=20)
+                    barrier.wait(timeout=600)
         except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
             failed.append(error)
             barrier.abort()

@@ -29,7 +29,7 @@ with new_folder(folder / "built") as inner, atomic(folder / "text.txt") as part:
 def killed(tmp_path: Path) -> int:
     """Number of a process that died while it wrote a file and built a folder in `tmp_path`."""
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)])
-    assert process.wait(60) == 9
+    assert process.wait(600) == 9
     return process.pid
 
 

@@ -239,7 +239,7 @@ write_clip({str(tmp_path / "a.mp4")!r}, frames(), rate=FrameRate(25), width=160,
     assert process.stdout.readline().strip() == "at work"
     assert len(list(tmp_path.iterdir())) == 1
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=600)
     assert "KeyboardInterrupt" in errors
     assert list(tmp_path.iterdir()) == []
 

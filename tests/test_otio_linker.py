@@ -30,7 +30,7 @@ And this one fits. <!-- line: bbb; slot: 40 -->
 def convert(folder: Path, home: Path, source: str, target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("otioconvert")), "-i", source, "-o", target, "-m", "retake_linker"]
     options = [part for argument in arguments for part in ("-M", argument)]
-    return subprocess.run([*command, *options], cwd=folder, env=environment_of(home), capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run([*command, *options], cwd=folder, env=environment_of(home), capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_otioconvert_renders_finds_and_fetches(copy_of_presenter_home: Path, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_otioconvert_renders_finds_and_fetches(copy_of_presenter_home: Path, tmp
         there = (f"daemon='{address}'",)
         first = convert(tmp_path, home, "a.retake.md", "missing.otio", *there)
         assert first.returncode == 0 and first.stderr.count("has no take yet") == 2, first.stderr
-        made = convert(tmp_path, home, "a.retake.md", "filled.otio", *there, "render=True", "wait=True", "timeout=150")
+        made = convert(tmp_path, home, "a.retake.md", "filled.otio", *there, "render=True", "wait=True", "timeout=600")
         assert made.returncode == 0 and "Warning" not in made.stderr, made.stderr
         filled = read_any(tmp_path / "filled.otio")
         natural, fitted = filled.find_clips()

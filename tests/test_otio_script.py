@@ -164,7 +164,7 @@ def test_otioconvert_finds_the_adapter(tmp_path: Path) -> None:
     (tmp_path / "a.retake.md").write_text(SCRIPT, encoding="utf-8")
     convert = str(Path(sys.executable).with_name("otioconvert"))
     for source, target in (("a.retake.md", "b.otio"), ("b.otio", "c.retake.md"), ("b.otio", "d.srt")):
-        done = subprocess.run([convert, "-i", source, "-o", target], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([convert, "-i", source, "-o", target], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr
     assert said(read_from_string((tmp_path / "c.retake.md").read_text(encoding="utf-8"))) == said(read_from_string(SCRIPT))
     assert "Good morning, it's 3 < 4." in (tmp_path / "d.srt").read_text(encoding="utf-8")

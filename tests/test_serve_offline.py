@@ -48,7 +48,7 @@ def test_enrol_and_say_over_http(tmp_path: Path) -> None:
 def test_the_own_network_has_nothing_but_a_loopback(tmp_path: Path) -> None:
     code = "import os, socket; print(os.environ['RETAKE_TEST_KERNEL_GUARD'], [name for _, name in socket.if_nameindex()])"
     environment = {**guarded_environment(tmp_path, tmp_path / "log"), "RETAKE_TEST_NETWORK": "loopback"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600, check=True)
     made, _, names = done.stdout.strip().partition(" ")
     if made == "0":
         pytest.skip("this user may not make networks")

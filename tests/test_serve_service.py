@@ -58,7 +58,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     made.path.write_bytes(made.content)
     command = ["systemd-analyze", "--user", "verify", "--man=no", str(made.path)]
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
     assert [line for line in done.stderr.splitlines() if "retake" in line] == []
     if done.returncode != 0:
         pytest.skip(f"systemd-analyze cannot work here: {done.stderr.strip()[:200]}")

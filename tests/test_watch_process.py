@@ -37,7 +37,7 @@ def start(root: Path) -> subprocess.Popen[str]:
 def end(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGINT)
     try:
-        return process.communicate(timeout=60)[0]
+        return process.communicate(timeout=600)[0]
     finally:
         process.kill()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 # For what takes a moment, in seconds. Machines that run tests are shared, slow, and stand still for seconds at any point.
-PATIENCE = 180.0
+PATIENCE = 300.0
 # For something that must take much longer than PATIENCE if nobody ends it: whoever waits for it has waited too long.
 ENDLESS = 10 * PATIENCE
 

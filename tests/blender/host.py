@@ -87,4 +87,4 @@ class Blender:
                         process.kill()
                     else:
                         os.killpg(process.pid, signal.SIGKILL)
-                    process.wait(20)
+                    process.wait(600)

@@ -99,7 +99,7 @@ def test_the_daemon_is_started_by_its_button(blender: Callable[..., Blender], pr
     try:
         seen = blender(RETAKE_HOME=str(home), PATH=path).run("pressing", what="start", seconds=90)
     finally:
-        subprocess.run([sys.executable, "-m", "retake", "stop"], env=environment_of(home), capture_output=True, timeout=60, check=False)
+        subprocess.run([sys.executable, "-m", "retake", "stop"], env=environment_of(home), capture_output=True, timeout=600, check=False)
     assert seen["answer"] == "FINISHED"
     assert seen["blocked"] < 0.5
     assert seen["state"] == "READY"

@@ -69,7 +69,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     assert "does not hold" in first.stdout + first.stderr, first.stdout + first.stderr
     python = folder / "env" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     script = Path(__file__).parent / "twins" / f"{name}.py"
-    made = subprocess.run([str(python), "-I", str(script), str(twin)], capture_output=True, text=True, timeout=5 * MINUTES, check=False)
+    made = subprocess.run([str(python), "-I", str(script), str(twin)], capture_output=True, text=True, timeout=15 * MINUTES, check=False)
     assert made.returncode == 0, made.stderr
     second = retake(*install, home=home, seconds=5 * MINUTES)
     assert second.returncode == 0, second.stdout + second.stderr
