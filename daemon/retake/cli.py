@@ -20,11 +20,13 @@ from retake.cli_fill import add_fill
 from retake.cli_install import add_install
 from retake.cli_make import add_makers
 from retake.cli_markers import add_markers
+from retake.cli_model import add_model
 from retake.cli_prune import add_prune
 from retake.cli_serve import add_serve
 from retake.cli_speakers import add_speakers
 from retake.cli_takes import add_takes
 from retake.cli_watch import add_watch
+from retake.cli_write import add_writers
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.settings import home, prepare_process
 
@@ -48,6 +50,8 @@ add_serve(app)
 add_watch(app)
 add_prune(app)
 add_install(app)
+add_writers(app)
+add_model(app)
 
 
 @app.command()

@@ -79,6 +79,17 @@ class WatchSettings(_Group):
     polling: bool | None = Field(default=None, description="look instead of being told; None: only where the file system cannot tell")
 
 
+class LanguageModelSettings(_Group):
+    """The language model that helps with scripts (docs/script-help.md). Its key is in the environment or the key store, never here."""
+
+    model: str = Field(default="gpt-4.1", min_length=1, max_length=200)
+    base_url: str = Field(default="", max_length=500, description="of a server that speaks OpenAI's API; empty: OpenAI")
+    timeout: float = Field(default=120.0, gt=0, le=3600, description="seconds without an answer")
+    retries: int = Field(default=2, ge=0, le=10, description="after busy or failing answers")
+    dollars_sent: float = Field(default=0.0, ge=0, description="price of a million tokens sent; 0: as far as it is known")
+    dollars_received: float = Field(default=0.0, ge=0)
+
+
 class Settings(BaseModel):
     """What a user may set, in `settings.json` in the home folder. Unknown keys are refused, so that a typing error is noticed."""
 
@@ -95,6 +106,7 @@ class Settings(BaseModel):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    language_model: LanguageModelSettings = LanguageModelSettings()
     watch: tuple[WatchSettings, ...] = ()
 
 
