@@ -192,12 +192,11 @@ def test_warming_up_loads_what_every_take_needs() -> None:
 
 def test_what_takes_are_measured_by_is_never_another_speakers(copy_of_presenter_home: Path) -> None:
     folder = store.speaker_folder(copy_of_presenter_home, "presenter")
-    first = pipeline._standard(folder, "first")
-    assert pipeline._standard(folder, "first") is first
-    second = pipeline._standard(folder, "second")  # enrolled anew at the same place
-    assert second is not first
-    assert first.voice is not None
-    assert second.voice is not None
+    for measured_by in (pipeline._mouth, pipeline._voice):
+        first = measured_by(folder, "first")
+        assert measured_by(folder, "first") is first
+        assert measured_by(folder, "second") is not first  # enrolled anew at the same place
+    assert pipeline._voice(folder, "first").embedding is not None
     assert np.array_equal(first.voice, second.voice)
     assert abs(float(np.linalg.norm(first.voice)) - 1.0) < 1e-3
     for number in range(8):

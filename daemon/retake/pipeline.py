@@ -31,8 +31,12 @@ from retake.speakers.track import load_track, track_faces
 from retake.speech.cache import SpeechCache, load_timing
 from retake.speech.engines import voice_engine
 from retake.speech.protocol import VoiceEngine
+from retake.speech.retry import Checked
+from retake.speech.retry import notes as speech_notes
 from retake.speech.slot import Slotted, handles_needed, in_slot
+from retake.speech.spoken_line import SpokenLine
 from retake.speech.style import style_named
+from retake.speech.take_check import Voice
 from retake.speech.text import check as check_text
 from retake.speech.words import load_words
 from retake.takes import delivery, finish
@@ -40,7 +44,7 @@ from retake.takes import store as takes
 from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
-from retake.takes.standard import Standard
+from retake.takes.standard import OwnMouth, voice_of
 
 
 @dataclass
@@ -94,6 +98,7 @@ class _Work:
     home: Path
     progress: Progress
     spoken: list[str] = field(default_factory=list)  # keys of what the engine had to say, because the cache did not hold it
+    checked: list[Checked] = field(default_factory=list)  # of everything that was said, in order: what is heard is the last
 
     @property
     def text(self) -> str:
@@ -237,14 +242,14 @@ def _make(work: _Work, key: str) -> Take:
     with watch.time("motion"):
         path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
 
-    standard = _standard(work.folder, speaker.fingerprint)
+    mouth = _mouth(work.folder, speaker.fingerprint)
     identifier = takes.take_id(key)
     with takes.building(work.home, key) as building:
         files = finish.files_in(building)
         width, height = work.size
         poster = finish.PosterTap(request.handles + (frames - 2 * request.handles) // 3)
         progress.stage("Rendering")
-        lips = LipWatch(speech.timing, rate, frames, own=standard.mouth, progress=progress)
+        lips = LipWatch(speech.timing, rate, frames, own=mouth, progress=progress)
         drawn = poster.through(lips.through(work.lips.render(work.folder, path, speech, rate, progress)))
         with watch.time("picture"), closing(drawn):
             write_clip(
@@ -267,8 +272,10 @@ def _make(work: _Work, key: str) -> Take:
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
             measured |= {"overhang_seconds": round(slotted.overhang, 3)} if slotted.overhang else {}
             said = request.model_copy(update={"text": work.text})
-            measured |= measure_speech(speech, said, standard, speaker, progress) | lips.figures()
-            measured |= {"notes": [*_notes(said, speech), *_overhang_notes(slotted.overhang, rate)]}
+            checked = work.checked[-1] if work.checked else None
+            measured |= measure_speech(speech, said, speaker, checked) | lips.figures()
+            spoken_notes = [] if checked is None else speech_notes(checked)
+            measured |= {"notes": [*_notes(said, speech), *spoken_notes, *_overhang_notes(slotted.overhang, rate)]}
         take = Take(
             id=identifier,
             request=request,
@@ -287,15 +294,22 @@ def _make(work: _Work, key: str) -> Take:
 
 
 @lru_cache(maxsize=4)  # speakers; a quarter of a second each, which every further line of a speaker saves
-def _standard(folder: Path, fingerprint: str) -> Standard:
-    """What takes of the speaker in `folder` are measured by; the fingerprint tells a speaker from one who was enrolled in its place."""
-    return Standard.of(folder, load_track(folder), load_timing(folder))
+def _mouth(folder: Path, fingerprint: str) -> OwnMouth:
+    """What mouths of the speaker in `folder` are measured by; the fingerprint tells a speaker from one who was enrolled in its place."""
+    return OwnMouth.of(load_track(folder), load_timing(folder))
+
+
+@lru_cache(maxsize=4)
+def _voice(folder: Path, fingerprint: str) -> Voice:
+    """Whom the speeches of the speaker in `folder` should sound like."""
+    return voice_of(folder)
 
 
 def _check_same_speaker(work: _Work) -> None:
     """A speaker that was replaced meanwhile may have lent the take half of each of its references."""
     if speakers.load(work.home, work.speaker.name).fingerprint != work.speaker.fingerprint:
-        _standard.cache_clear()  # it may have read the new reference under the old one's name
+        _mouth.cache_clear()
+        _voice.cache_clear()  # they may have read the new reference under the old one's name
         raise RetakeError(
             f"The speaker '{work.speaker.name}' was replaced while the take was made.",
             "Run it again.",
@@ -329,12 +343,22 @@ def _spoken(work: _Work, pace: float) -> Speech:
     request, voice = work.request, work.voice
     cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
     key = fingerprint(work.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
-    spoken = cache.get(key)
-    if spoken is None:
-        spoken = voice.speak(work.folder, work.text, seed=request.seed, style=request.style, pace=pace, progress=work.progress)
-        cache.put(key, spoken)
-        work.spoken.append(key)
-    return spoken
+    found = cache.get_checked(key)
+    checked = found[1] if found is not None else None
+    if checked is None:
+        checked = _said(work, pace, None if found is None else found[0])
+        cache.put(key, checked.speech, checked)
+        if found is None:
+            work.spoken.append(key)
+    work.checked.append(checked)
+    return checked.speech
+
+
+def _said(work: _Work, pace: float, first: Speech | None) -> Checked:
+    """The words said until they are said well (`speech.retry`); `first` was said before."""
+    request = work.request
+    line = SpokenLine(work.voice, work.folder, work.text, request.seed, request.style, pace)
+    return line.speak(_voice(work.folder, work.speaker.fingerprint), work.progress, first=first)
 
 
 def _key(work: _Work) -> str:

@@ -13,6 +13,7 @@ from retake.domain.track import FaceTrack
 from retake.face.canonical import MOUTH, make_template, to_canonical
 from retake.media.audio import read_audio
 from retake.media.reference import SOUND_NAME
+from retake.speech.take_check import Voice, reference_voice
 from retake.speech.voiceprint import embed
 
 from .mouth import measure_mouth
@@ -36,18 +37,13 @@ class OwnMouth:
         return cls(template, measure_mouth(own[:, list(MOUTH)], track.rate, timing).open_gap)
 
 
-@dataclass(frozen=True)
-class Standard:
-    """`voice` is the speaker embedding of the reference's sound, None where it holds too little speech."""
-
-    mouth: OwnMouth
-    voice: NDArray[np.float32] | None
-
-    @classmethod
-    def of(cls, folder: Path, track: FaceTrack, timing: Timing) -> Standard:
-        """Work out what the speaker's `folder` says."""
-        try:
-            voice = embed(read_audio(folder / SOUND_NAME, VOICE_RATE), VOICE_RATE)
-        except ValueError:
-            voice = None
-        return cls(OwnMouth.of(track, timing), voice)
+def voice_of(folder: Path) -> Voice:
+    """The voice of the reference in a speaker's folder; without its sound, takes are judged by their words and their own sound alone."""
+    if not (folder / SOUND_NAME).is_file():
+        return Voice()
+    sound = read_audio(folder / SOUND_NAME, VOICE_RATE)
+    try:
+        embedding = embed(sound, VOICE_RATE)
+    except ValueError:
+        embedding = None
+    return reference_voice(sound, VOICE_RATE, embedding)
