@@ -75,6 +75,7 @@ def enrol(
         pace=adapted.pace,
         pause=_sentence_pause(material),
         warp=adapted.warp,
+        base=adapted.base,
         alignment_cost=cost,
         steps=settings.steps,
         first_loss=adapted.first_loss,
