@@ -85,6 +85,7 @@ def say(
     fit: Annotated[float | None, typer.Option("--fit", help="Seconds that the take must last.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Another number gives another reading.")] = 0,
     style: Annotated[str, typer.Option("--style", help="How it is said: neutral, warm, brisk or emphatic.")] = "neutral",
+    lips: Annotated[str | None, typer.Option("--lips", help="Lips engine, see 'retake engines'; default: the one of the settings.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -101,7 +102,7 @@ def say(
         "seed": seed,
         "style": style,
         "voice_engine": settings.voice_engine,
-        "lips_engine": settings.lips_engine,
+        "lips_engine": lips or settings.lips_engine,
     }
     if script is not None:
         if fit is not None:

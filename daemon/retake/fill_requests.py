@@ -98,7 +98,7 @@ class Lines:
             if who not in self._checked:
                 speakers.load(self._home, request.speaker)
                 pipeline.voice_engine(request.voice_engine)
-                pipeline.lips_engine(request.lips_engine)
+                pipeline.lips_engine(request.lips_engine, folder=self._home)
                 self._checked.add(who)
             if request.audio is None:
                 check_text(request.text)

@@ -12,13 +12,13 @@ from typing import Any
 
 from retake import __version__
 from retake.domain.errors import ErrorKind, RetakeError
-from retake.domain.fingerprint import fingerprint
 from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.domain.script import Script
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
 from retake.domain.take import Take, TakeRequest
+from retake.face.engines import lips_engine
 from retake.face.protocol import LipsEngine
 from retake.media.files import sha256
 from retake.media.probe import probe
@@ -36,7 +36,6 @@ from retake.speech.retry import notes as speech_notes
 from retake.speech.slot import Slotted, handles_needed, in_slot
 from retake.speech.spoken_line import SpokenLine
 from retake.speech.style import style_named
-from retake.speech.take_check import Voice
 from retake.speech.text import check as check_text
 from retake.speech.words import load_words
 from retake.takes import delivery, finish
@@ -44,7 +43,7 @@ from retake.takes import store as takes
 from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
-from retake.takes.standard import OwnMouth, voice_of
+from retake.takes.standard import OwnMouth, OwnSound
 
 
 @dataclass
@@ -66,16 +65,6 @@ class ScriptResult:
 
     takes: list[Take]
     timeline: Path
-
-
-@lru_cache(maxsize=4)  # an engine keeps its network and voices in memory, which the next line of a script needs again
-def lips_engine(name: str) -> LipsEngine:
-    """The lips engine of that name; raises RetakeError naming the ones there are."""
-    if name != "embedded":
-        raise RetakeError(f"There is no lips engine '{name}'.", "Engines: embedded.", code="unknown_engine")
-    from retake.face.embedded import EmbeddedLips
-
-    return EmbeddedLips()
 
 
 def warm_up() -> None:
@@ -175,7 +164,7 @@ def take_key(request: TakeRequest, *, home: Path) -> str:
 def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:
     speaker = speakers.load(home, request.speaker)
     style_named(request.style)
-    return _Work(request, speaker, voice_engine(request.voice_engine, folder=home), lips_engine(request.lips_engine), home, progress)
+    return _Work(request, speaker, voice_engine(request.voice_engine, folder=home), lips_engine(request.lips_engine, folder=home), home, progress)
 
 
 def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
@@ -238,6 +227,8 @@ def _make(work: _Work, key: str) -> Take:
     with watch.time("speech"):
         slotted = _speech(work)
         speech, frames = slotted.speech, slotted.frames
+        if request.audio is None:
+            speech = _sound(work.folder, speaker.fingerprint).under(speech, request.seed, progress)
     progress.stage("Planning the movement")
     with watch.time("motion"):
         path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
@@ -300,16 +291,16 @@ def _mouth(folder: Path, fingerprint: str) -> OwnMouth:
 
 
 @lru_cache(maxsize=4)
-def _voice(folder: Path, fingerprint: str) -> Voice:
-    """Whom the speeches of the speaker in `folder` should sound like."""
-    return voice_of(folder)
+def _sound(folder: Path, fingerprint: str) -> OwnSound:
+    """What speeches of the speaker in `folder` are checked by, and the room that lies under them."""
+    return OwnSound.of(folder)
 
 
 def _check_same_speaker(work: _Work) -> None:
     """A speaker that was replaced meanwhile may have lent the take half of each of its references."""
     if speakers.load(work.home, work.speaker.name).fingerprint != work.speaker.fingerprint:
         _mouth.cache_clear()
-        _voice.cache_clear()  # they may have read the new reference under the old one's name
+        _sound.cache_clear()  # they may have read the new reference under the old one's name
         raise RetakeError(
             f"The speaker '{work.speaker.name}' was replaced while the take was made.",
             "Run it again.",
@@ -340,25 +331,13 @@ def _overhang_notes(overhang: float, rate: FrameRate) -> list[str]:
 
 def _spoken(work: _Work, pace: float) -> Speech:
     """The words as the engine says them, from the cache where they were said before."""
-    request, voice = work.request, work.voice
-    cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
-    key = fingerprint(work.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
-    found = cache.get_checked(key)
-    checked = found[1] if found is not None else None
-    if checked is None:
-        checked = _said(work, pace, None if found is None else found[0])
-        cache.put(key, checked.speech, checked)
-        if found is None:
-            work.spoken.append(key)
-    work.checked.append(checked)
-    return checked.speech
-
-
-def _said(work: _Work, pace: float, first: Speech | None) -> Checked:
-    """The words said until they are said well (`speech.retry`); `first` was said before."""
     request = work.request
     line = SpokenLine(work.voice, work.folder, work.text, request.seed, request.style, pace)
-    return line.speak(_voice(work.folder, work.speaker.fingerprint), work.progress, first=first)
+    cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
+    checked, new = line.from_cache(cache, work.speaker.fingerprint, _sound(work.folder, work.speaker.fingerprint).voice, work.progress)
+    work.spoken.extend([new] if new else [])
+    work.checked.append(checked)
+    return checked.speech
 
 
 def _key(work: _Work) -> str:

@@ -57,7 +57,7 @@ def _check_line(context: Context, request: TakeRequest, known: dict[str, None]) 
     if request.voice_engine != "embedded":
         registry.ready_engine(context.home, request.voice_engine, "voice")
     if request.lips_engine != "embedded":
-        raise RetakeError(f"There is no lips engine '{request.lips_engine}'.", "Engines: embedded.", code="unknown_engine")
+        registry.ready_engine(context.home, request.lips_engine, "lips")
     if request.audio is None:
         check_text(request.text)
 
