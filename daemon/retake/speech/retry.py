@@ -100,6 +100,10 @@ def notes(checked: Checked) -> list[str]:
     if not checked.check.words_checked:
         out.append("The words could not be checked: the checker understands English only.")
     if checked.check.ok:
+        before = checked.attempts[: checked.kept]
+        if before:
+            wrong = worst([problem for one in before for problem in one.problems])[0].message
+            out.append(f"Said {len(before) + 1} times, with other seeds, until nothing was found wrong. Before: {wrong}")
         return out
     tried = f"{len(checked.attempts)} readings were" if len(checked.attempts) > 1 else "One reading was"
     shown = [problem.message for problem in worst(checked.check.problems)]

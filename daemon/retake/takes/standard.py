@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retake.domain.progress import Progress
+from retake.domain.speech import Speech
 from retake.domain.timing import Timing
 from retake.domain.track import FaceTrack
 from retake.face.canonical import MOUTH, make_template, to_canonical
-from retake.media.audio import read_audio
+from retake.media.audio import read_audio, resample
 from retake.media.reference import SOUND_NAME
+from retake.speech.room import RATE as ROOM_RATE
+from retake.speech.room import Room, lay_room, room_of
 from retake.speech.take_check import Voice, reference_voice
 from retake.speech.voiceprint import embed
 
@@ -37,13 +41,28 @@ class OwnMouth:
         return cls(template, measure_mouth(own[:, list(MOUTH)], track.rate, timing).open_gap)
 
 
-def voice_of(folder: Path) -> Voice:
-    """The voice of the reference in a speaker's folder; without its sound, takes are judged by their words and their own sound alone."""
-    if not (folder / SOUND_NAME).is_file():
-        return Voice()
-    sound = read_audio(folder / SOUND_NAME, VOICE_RATE)
-    try:
-        embedding = embed(sound, VOICE_RATE)
-    except ValueError:
-        embedding = None
-    return reference_voice(sound, VOICE_RATE, embedding)
+@dataclass(frozen=True)
+class OwnSound:
+    """Whom takes must sound like, and the room that lies under them (None: none is heard)."""
+
+    voice: Voice
+    room: Room | None
+
+    @classmethod
+    def of(cls, folder: Path) -> OwnSound:
+        """From the reference in a speaker's folder. Without its sound, takes are judged by their words and their own sound alone."""
+        if not (folder / SOUND_NAME).is_file():
+            return cls(Voice(), None)
+        sound = read_audio(folder / SOUND_NAME, ROOM_RATE)
+        low = resample(sound, ROOM_RATE, VOICE_RATE)
+        try:
+            embedding = embed(low, VOICE_RATE)
+        except ValueError:
+            embedding = None
+        return cls(reference_voice(low, VOICE_RATE, embedding), room_of(sound, ROOM_RATE))
+
+    def under(self, speech: Speech, seed: int, progress: Progress) -> Speech:
+        """`speech` in the room."""
+        if self.room is None:
+            return speech
+        return replace(speech, samples=lay_room(speech.samples, speech.rate, self.room, seed, progress))
