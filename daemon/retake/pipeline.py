@@ -30,13 +30,13 @@ from retake.speakers import store as speakers
 from retake.speakers.track import load_track, track_faces
 from retake.speech.cache import SpeechCache, load_timing
 from retake.speech.engines import voice_engine
+from retake.speech.languages import check_line, chosen, in_language
 from retake.speech.protocol import VoiceEngine
 from retake.speech.retry import Checked
 from retake.speech.retry import notes as speech_notes
 from retake.speech.slot import Slotted, handles_needed, in_slot
 from retake.speech.spoken_line import SpokenLine
 from retake.speech.style import style_named
-from retake.speech.text import check as check_text
 from retake.speech.words import load_words
 from retake.takes import delivery, finish
 from retake.takes import store as takes
@@ -97,6 +97,11 @@ class _Work:
     @property
     def folder(self) -> Path:
         return speakers.speaker_folder(self.home, self.speaker.name)
+
+    @property
+    def language(self) -> str:
+        """The tag of the language that is spoken."""
+        return chosen(self.text, tuple(self.voice.languages), asked=self.request.language, own=self.speaker.language) or self.speaker.language
 
     @property
     def rate(self) -> FrameRate:
@@ -164,7 +169,10 @@ def take_key(request: TakeRequest, *, home: Path) -> str:
 def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:
     speaker = speakers.load(home, request.speaker)
     style_named(request.style)
-    return _Work(request, speaker, voice_engine(request.voice_engine, folder=home), lips_engine(request.lips_engine, folder=home), home, progress)
+    voice = voice_engine(request.voice_engine, folder=home)
+    if request.audio is None:
+        voice = in_language(voice, request.language, home)
+    return _Work(request, speaker, voice, lips_engine(request.lips_engine, folder=home), home, progress)
 
 
 def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
@@ -190,7 +198,7 @@ def prepare_script(requests: list[TakeRequest], *, home: Path, output_folder: Pa
     for number, request in enumerate(requests, 1):
         if request.audio is None:
             with of_line(number, request):
-                check_text(request.text)
+                check_line(request.text, request.voice_engine, home, asked=request.language)
     requests = _at_one_rate(requests, home)
     delivery.prepare_folder(output_folder, home)
     return requests
@@ -266,7 +274,7 @@ def _make(work: _Work, key: str) -> Take:
             checked = work.checked[-1] if work.checked else None
             measured |= measure_speech(speech, said, speaker, checked) | lips.figures()
             spoken_notes = [] if checked is None else speech_notes(checked)
-            measured |= {"notes": [*_notes(said, speech), *spoken_notes, *_overhang_notes(slotted.overhang, rate)]}
+            measured |= {"notes": [*_notes(said, speech, work.home), *spoken_notes, *_overhang_notes(slotted.overhang, rate)]}
         take = Take(
             id=identifier,
             request=request,
@@ -309,10 +317,10 @@ def _check_same_speaker(work: _Work) -> None:
         )
 
 
-def _notes(request: TakeRequest, speech: Speech) -> list[str]:
+def _notes(request: TakeRequest, speech: Speech, home: Path) -> list[str]:
     """What the user should know about the words: what is not spoken, or how sure the times of a recording are."""
     if request.audio is None:
-        return list(check_text(request.text))
+        return list(check_line(request.text, request.voice_engine, home, asked=request.language))
     from retake.speech.recording import problems
 
     return [problem.message for problem in problems(speech.timing)]
@@ -332,7 +340,7 @@ def _overhang_notes(overhang: float, rate: FrameRate) -> list[str]:
 def _spoken(work: _Work, pace: float) -> Speech:
     """The words as the engine says them, from the cache where they were said before."""
     request = work.request
-    line = SpokenLine(work.voice, work.folder, work.text, request.seed, request.style, pace)
+    line = SpokenLine(work.voice, work.folder, work.text, request.seed, request.style, pace, language=work.language)
     cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
     checked, new = line.from_cache(cache, work.speaker.fingerprint, _sound(work.folder, work.speaker.fingerprint).voice, work.progress)
     work.spoken.extend([new] if new else [])
@@ -349,7 +357,9 @@ def _key(work: _Work) -> str:
         parts["audio"] = sha256(work.request.audio)
     # Asking for what the reference has anyway is asking for the same take.
     width, height = work.size
-    exact = work.request.model_copy(update={"fps": str(work.rate), "width": width, "height": height})
+    exact = work.request.model_copy(
+        update={"fps": str(work.rate), "width": width, "height": height, "language": None}
+    )  # the engine's version tells it
     if exact.fit is None:  # without a slot every line has its own pace
         exact = exact.model_copy(update={"pace": "fit"})
     return takes.request_key(exact, parts)
