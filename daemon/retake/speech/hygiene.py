@@ -20,17 +20,18 @@ from . import activity
 from . import hygiene_detect as detect
 from .activity import STEP
 from .hygiene_music import held_tones
-from .hygiene_record import REASONS, HygieneRecord, LeftOut, SoundMeasures
+from .hygiene_record import REASONS, HygieneRecord, LeftOut, SoundMeasures, without
 from .hygiene_repair import remove_hum, remove_noise, remove_reverberation
 from .hygiene_room import quiet_room
 from .hygiene_voices import other_voices, voice_windows
 from .voice_activity import speech_probability
+from .voiceprint import embed
 
 Samples = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 LEAST_SPEECH = 3.0  # s; less teaches nothing
 _NOISY = 27.0  # dB; quieter noise is not heard in the voice learnt, and rooms that people record in have 30-50
-_ECHOING = 0.28  # s; dry speech and treated rooms measure 0.14-0.25
+ECHOING = 0.28  # s; dry speech and treated rooms measure 0.14-0.25
 _TONES, _TONES_IN_ROOM, _STILL_TONES = 1.0, 2.0, 0.4  # held tones at a time; speech has 0-0.5, in an echoing room up to 1.6
 _NEAR, _NEAR_IN_ROOM = 10.0, 7.0  # dB of noise under speech that cannot be repaired; a room fills the gaps between syllables, too
 _ENOUGH = 8.0  # s of speech without which overdriven and noisy stretches are rather kept
@@ -65,13 +66,13 @@ def clean_reference(samples: Samples, rate: int, progress: Progress | None = Non
     progress.check()
     loud, noise = detect.speech_to_noise(level, speech)
     decay = detect.decay(sound, rate)
-    echoing = decay is not None and decay > _ECHOING
+    echoing = decay is not None and decay > ECHOING
     share = detect.clipped(samples, rate)
     tones = held_tones(sound, rate, lines, progress)
     talking = speech > detect.TALKING
     found = {
         "clipped": detect.clipped_stretches(share) & bool(share.mean() > 5e-5),
-        "music": _grown(tones > (_TONES_IN_ROOM if echoing else _TONES), tones > _STILL_TONES),
+        "music": _wider(tones > (_TONES_IN_ROOM if echoing else _TONES), tones > _STILL_TONES),
         "noise": _lasting(detect.drowned(sound, rate, speech, _NEAR_IN_ROOM if echoing else _NEAR), 0.2) | detect.loud_sounds(level, speech),
     }
     # Noise changes what a voice sounds like: where it is loud, nothing can be said about who speaks.
@@ -110,20 +111,29 @@ def clean_reference(samples: Samples, rate: int, progress: Progress | None = Non
         talking=tuple((round(a * STEP, 2), round(b * STEP, 2)) for a, b in activity.runs(np.asarray(binary_closing(talking, np.ones(15)), np.bool_))),
         snr_over_time=_over_time(level, loud),
         findings=findings,
+        voice=() if sound is samples else _voice(without(sound, rate, left_out), rate, progress),
     )
     return CleanReference(sound, kept, left_out, measures, findings, record)
 
 
+def _voice(samples: Samples, rate: int, progress: Progress) -> tuple[float, ...]:
+    try:
+        return tuple(round(float(value), 5) for value in embed(samples, rate, progress))
+    except ValueError:
+        return ()
+
+
 def _lowering(snr: float) -> float:
     """dB by which noise is lowered: as little as makes it quiet, since every dB more takes some of the voice."""
-    return float(np.clip(12.0 + 0.8 * (20.0 - snr), 8.0, 22.0))
+    return float(np.clip(14.0 + (20.0 - snr), 8.0, 24.0))
 
 
-def _grown(core: Flags, around: Flags) -> Flags:
-    """Stretches of `around` that hold some of `core`."""
+def _wider(core: Flags, around: Flags) -> Flags:
+    """Stretches of `around` that hold some of `core`, and half a second on both sides: tones are only held once they have begun."""
     out = np.zeros(len(core), np.bool_)
     for first, last in activity.runs(around | core):
-        out[first:last] = core[first:last].any()
+        if core[first:last].any():
+            out[max(0, first - round(0.5 / STEP)) : last + round(0.5 / STEP)] = True
     return out
 
 

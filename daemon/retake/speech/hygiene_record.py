@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ class HygieneRecord(BaseModel):
     snr_step: float = 0.25
     snr_over_time: tuple[float, ...] = ()
     findings: tuple[Finding, ...] = ()
+    voice: tuple[float, ...] = ()  # embedding of what was learnt from (`voiceprint.embed`); empty where that is the reference as it is
 
 
 def save_record(folder: Path, record: HygieneRecord) -> None:
@@ -75,9 +77,20 @@ def load_record(folder: Path) -> HygieneRecord | None:
 def kept_sound(folder: Path, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """The speaker's reference without what was left out (shorter then): what other sound is compared with."""
     record = load_record(folder)
-    if record is None or not record.left_out:
+    return samples if record is None else without(samples, rate, record.left_out)
+
+
+def clean_voice(folder: Path) -> NDArray[np.float32] | None:
+    """(256,) the speaker's voice as it was learnt, without noise and other people; None where that is the voice of the reference as it is."""
+    record = load_record(folder)
+    return np.array(record.voice, np.float32) if record is not None and record.voice else None
+
+
+def without(samples: NDArray[np.float32], rate: int, left_out: Sequence[LeftOut]) -> NDArray[np.float32]:
+    """`samples` with stretches cut out."""
+    if not left_out:
         return samples
     keep = np.ones(len(samples), np.bool_)
-    for part in record.left_out:
+    for part in left_out:
         keep[max(0, round(part.start * rate)) : round(part.end * rate)] = False
     return samples[keep]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from retake.domain.timing import Timing
-
+from .cache import TIMING_FILE, load_timing
 from .hygiene_record import LeftOut
 
 _MOSTLY = 0.6  # share of a word that lies in what is left out
 _LONGEST = 1.5  # s; what lasts longer was drawn over sounds that are not in the transcript, and says nothing
 
 
-def kept_words(text: str, timing: Timing, left_out: Sequence[LeftOut]) -> str:
-    """`text` without the words that are heard where the recording is left out; unchanged where `timing` is of other words."""
+def kept_words(text: str, left_out: Sequence[LeftOut], folder: Path) -> str:
+    """`text` without the words that are heard where the recording is left out, by the word times in the speaker's `folder`.
+
+    Unchanged where nothing is left out, and where there are no times of these very words.
+    """
+    if not left_out or not (folder / TIMING_FILE).is_file():
+        return text
+    words = load_timing(folder).words
     written = text.split()
-    if not left_out or len(written) != len(timing.words):
+    if len(written) != len(words):
         return text
     kept: list[str] = []
-    for word, heard in zip(written, timing.words, strict=True):
+    for word, heard in zip(written, words, strict=True):
         length = heard.end - heard.start
         hidden = sum(max(0.0, min(heard.end, part.end) - max(heard.start, part.start)) for part in left_out)
         if length <= 0 or length > _LONGEST or hidden < _MOSTLY * length:

@@ -15,6 +15,7 @@ from retake.domain.track import FaceTrack
 from retake.face.canonical import MOUTH, make_template, to_canonical
 from retake.media.audio import read_audio, resample
 from retake.media.reference import SOUND_NAME
+from retake.speech.hygiene_record import clean_voice, kept_sound
 from retake.speech.room import RATE as ROOM_RATE
 from retake.speech.room import Room, lay_room, room_of
 from retake.speech.take_check import Voice, reference_voice
@@ -54,9 +55,10 @@ class OwnSound:
         if not (folder / SOUND_NAME).is_file():
             return cls(Voice(), None)
         sound = read_audio(folder / SOUND_NAME, ROOM_RATE)
-        low = resample(sound, ROOM_RATE, VOICE_RATE)
+        low = kept_sound(folder, resample(sound, ROOM_RATE, VOICE_RATE), VOICE_RATE)
+        embedding = clean_voice(folder)
         try:
-            embedding = embed(low, VOICE_RATE)
+            embedding = embed(low, VOICE_RATE) if embedding is None else embedding
         except ValueError:
             embedding = None
         return cls(reference_voice(low, VOICE_RATE, embedding), room_of(sound, ROOM_RATE))
