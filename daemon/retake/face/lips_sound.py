@@ -11,7 +11,6 @@ from functools import lru_cache
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from retake.domain.rate import FrameRate
 
@@ -37,7 +36,7 @@ def at_16_khz(samples: Array, rate: int) -> Array:
 def mel_spectrogram(samples: Array) -> Array:
     """(n,) sound at RATE -> (BANDS, 1 + n // 200) in -LIMIT..LIMIT. Digital silence is -LIMIT throughout; numbers that are none count as silence."""
     clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
-    sharp = np.asarray(lfilter([1.0, -_PREEMPHASIS], [1.0], clean))
+    sharp = np.append(clean[:1], clean[1:] - _PREEMPHASIS * clean[:-1])
     count = 1 + len(sharp) // _HOP
     # A window is centred on its column; the sound is mirrored at its ends, and where it is too short for that, silence follows.
     half = _FFT // 2
