@@ -123,7 +123,7 @@ def difference_of(voice: VoiceNet, heart: VoiceNet) -> dict[str, Tensor]:
 @torch.no_grad()
 def with_difference(heart: VoiceNet, parts: Sequence[tuple[bytes, float]]) -> VoiceNet:
     """A copy of `heart` with stored differences (safetensors of `difference_of`) added, each times its weight."""
-    net = copy.deepcopy(heart).requires_grad_(False).eval()
+    net = copy.deepcopy(heart).requires_grad_(False).train(False)
     own = net.state_dict()
     for data, weight in parts:
         for name, change in _unpacked(load_tensors(data)).items():
