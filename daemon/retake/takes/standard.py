@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retake.domain.progress import Progress
-from retake.domain.speech import Speech
 from retake.domain.timing import Timing
 from retake.domain.track import FaceTrack
 from retake.face.canonical import MOUTH, make_template, to_canonical
-from retake.media.audio import read_audio, resample
+from retake.media.audio import read_audio
 from retake.media.reference import SOUND_NAME
-from retake.speech.hygiene_record import clean_voice, kept_sound
-from retake.speech.room import RATE as ROOM_RATE
-from retake.speech.room import Room, lay_room, room_of
-from retake.speech.take_check import Voice, reference_voice
 from retake.speech.voiceprint import embed
 
 from .mouth import measure_mouth
@@ -43,28 +37,17 @@ class OwnMouth:
 
 
 @dataclass(frozen=True)
-class OwnSound:
-    """Whom takes must sound like, and the room that lies under them (None: none is heard)."""
+class Standard:
+    """`voice` is the speaker embedding of the reference's sound, None where it holds too little speech."""
 
-    voice: Voice
-    room: Room | None
+    mouth: OwnMouth
+    voice: NDArray[np.float32] | None
 
     @classmethod
-    def of(cls, folder: Path) -> OwnSound:
-        """From the reference in a speaker's folder. Without its sound, takes are judged by their words and their own sound alone."""
-        if not (folder / SOUND_NAME).is_file():
-            return cls(Voice(), None)
-        sound = read_audio(folder / SOUND_NAME, ROOM_RATE)
-        low = kept_sound(folder, resample(sound, ROOM_RATE, VOICE_RATE), VOICE_RATE)
-        embedding = clean_voice(folder)
+    def of(cls, folder: Path, track: FaceTrack, timing: Timing) -> Standard:
+        """Work out what the speaker's `folder` says."""
         try:
-            embedding = embed(low, VOICE_RATE) if embedding is None else embedding
+            voice = embed(read_audio(folder / SOUND_NAME, VOICE_RATE), VOICE_RATE)
         except ValueError:
-            embedding = None
-        return cls(reference_voice(low, VOICE_RATE, embedding), room_of(sound, ROOM_RATE))
-
-    def under(self, speech: Speech, seed: int, progress: Progress) -> Speech:
-        """`speech` in the room."""
-        if self.room is None:
-            return speech
-        return replace(speech, samples=lay_room(speech.samples, speech.rate, self.room, seed, progress))
+            voice = None
+        return cls(OwnMouth.of(track, timing), voice)
