@@ -1,8 +1,10 @@
-"""Twenty edits of LJ Speech, judged: python bench/splice.py --out FOLDER [--speaker FOLDER]
+"""Edits of recordings, judged: python bench/splice.py --out FOLDER [--speaker FOLDER] [--set lj|lj-new|grid|presenter]
 
-The folder named by RETAKE_SHARED_DATA (else ../shared/data) holds ljspeech/*.wav. The speaker is learnt from four clips (or given), others are
-edited. Prints one line an edit: whether all samples outside the spans are the recording's, the phone error rate before and after, and for each
-join how much pitch, level and spectrum change, with the percentile of that change among the natural word boundaries of the recordings.
+`lj` are the 20 edits that splicing was made with, `lj-new` 10 others that it was not, `grid` and `presenter` 6 each of the references themselves.
+The folder named by RETAKE_SHARED_DATA (else ../shared/data) holds ljspeech/*.wav, grid_s1/ and presenter/. Without --speaker, the speaker is learnt
+from four clips of LJ Speech. Prints one line an edit: whether all samples outside the spans are the recording's, the phone error rate before and
+after, and for each join how much pitch, level and spectrum change, with the percentile of that change among the natural word boundaries of the
+recordings.
 Pictures of the joins: FOLDER/NN.png.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from retake.media.audio import read_audio, write_wav
 from retake.settings import prepare_process
 
 RATE = 22050
+PADDING = RATE // 2  # silence around what the recogniser hears: it drops clips of a second
 LEARNT = {
     "LJ001-0001": "Printing, in the only sense with which we are at present concerned, differs from most if not from all the arts and crafts "
     "represented in the Exhibition",
@@ -58,17 +62,60 @@ EDITS = (
     ("LJ001-0009", "by means of movable types", "on paper"),
     ("LJ001-0009", "considered as", "called"),
 )
+MORE = {
+    "LJ001-0010": "Now, as all books not primarily intended as picture-books consist principally of types composed to form letterpress,",
+}
+NEW_EDITS = (
+    ("LJ001-0010", "books", "journals"),
+    ("LJ001-0010", "primarily ", ""),
+    ("LJ001-0010", "consist principally of", "are made from"),
+    ("LJ001-0010", "letterpress,", "long lines of words,"),
+    ("LJ001-0009", "for our purpose", "in this chapter"),
+    ("LJ001-0009", "may be", "should always be"),
+    ("LJ001-0006", "that, ", ""),
+    ("LJ001-0006", "mention", "a short remark"),
+    ("LJ001-0007", "movable types", "wooden letters"),
+    ("LJ001-0007", "the earliest", "perhaps the second"),
+)
+GRID_EDITS = (
+    ("grid", "red with a three soon", "red with a seven soon"),
+    ("grid", "Lay green", "Place green"),
+    ("grid", "white with", "blue with"),
+    ("grid", "nine again", "nine now"),
+    ("grid", "Set blue at n five", "Set blue at five"),
+    ("grid", "red in n seven again", "red in n two or three again"),
+)
+PRESENTER_EDITS = (
+    ("presenter", "synthetic presenter", "digital speaker"),
+    ("presenter", "measured, friendly", "friendly"),
+    ("presenter", "the weather", "the price of bread"),
+    ("presenter", "pick a picture", "pick a place"),
+    ("presenter", "Nobody real", "No real person"),
+    ("presenter", "Thank you very much", "Thank you"),
+)
+SETS = {"lj": EDITS, "lj-new": NEW_EDITS, "grid": GRID_EDITS, "presenter": PRESENTER_EDITS}
+
+
+def recorded(name: str, data: Path) -> tuple[np.ndarray, str]:
+    """A recording and its transcript."""
+    if name == "grid":
+        return read_audio(data / "grid_s1" / "reference.mp4", RATE), " ".join((data / "grid_s1" / "reference.txt").read_text("utf-8").split())
+    if name == "presenter":
+        return read_audio(data / "presenter" / "presenter.mp4", RATE), " ".join((data / "presenter" / "presenter.txt").read_text("utf-8").split())
+    return read_audio(data / "ljspeech" / f"{name}.wav", RATE), (EDITED | MORE)[name]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--speaker", type=Path, help="a speaker's folder with the voice learnt before")
+    arguments.add_argument("--set", choices=sorted(SETS), default="lj")
     given = arguments.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     home = os.environ.get("RETAKE_HOME")
     prepare_process((Path(home) if home else given.out / "home").resolve())
-    clips = Path(os.environ.get("RETAKE_SHARED_DATA", "../shared/data")) / "ljspeech"
+    data = Path(os.environ.get("RETAKE_SHARED_DATA", "../shared/data"))
+    clips = data / "ljspeech"
     from retake.speech.align import align
     from retake.speech.embedded import EmbeddedVoice
     from retake.speech.learn import enrol
@@ -83,8 +130,10 @@ def main() -> None:
         enrol(speaker, reference, RATE, " ".join(LEARNT.values()), Progress())
     originals: dict[str, Speech] = {}
     natural: list[JoinFigures] = []
-    for name, text in EDITED.items():
-        samples = read_audio(clips / f"{name}.wav", RATE)
+    texts: dict[str, str] = {}
+    for name in dict.fromkeys(edit[0] for edit in SETS[given.set]):
+        samples, text = recorded(name, data)
+        texts[name] = text
         originals[name] = Speech(samples, RATE, align(samples, RATE, text), "recording")
         frames = frames_of(samples, RATE, pitch_of(samples, RATE))
         words = originals[name].timing.words
@@ -100,11 +149,15 @@ def main() -> None:
     voice = EmbeddedVoice()
     ranks: dict[str, list[float]] = {key: [] for key in scales}
     before_all, after_all = [], []
-    for number, (name, old, new) in enumerate(EDITS, 1):
-        original, text = originals[name], EDITED[name].replace(old, new, 1)
+    spent = made = 0.0
+    for number, (name, old, new) in enumerate(SETS[given.set], 1):
+        original, text = originals[name], texts[name].replace(old, new, 1)
+        started = time.process_time()
         done = splice(original, text, voice=voice, speaker=speaker)
-        before = phone_error_rate(original.samples, RATE, EDITED[name])
-        after = phone_error_rate(done.speech.samples, RATE, text)
+        spent += time.process_time() - started
+        made += sum(span.end - span.start for span in done.spans) / RATE
+        before = phone_error_rate(np.pad(original.samples, PADDING), RATE, texts[name])
+        after = phone_error_rate(np.pad(done.speech.samples, PADDING), RATE, text)
         before_all.append(before)
         after_all.append(after)
         cells = []
@@ -123,7 +176,7 @@ def main() -> None:
         print(f"| {what} | {'yes' if same(original, done) else 'NO'} | {before:.3f} | {after:.3f} | {'; '.join(cells)} |", flush=True)
         write_wav(given.out / f"{number:02d}.wav", done.speech.samples, RATE)
         draw(given.out / f"{number:02d}.png", done, what)
-    print(f"PER: {np.mean(before_all):.3f} before, {np.mean(after_all):.3f} after")
+    print(f"PER: {np.mean(before_all):.3f} before, {np.mean(after_all):.3f} after; {spent / max(1e-6, made):.1f} s of processor a new second")
     for key, values in ranks.items():
         print(f"{key}: median percentile {np.median(values):.0f}, {np.mean(np.array(values) > 95):.0%} of {len(values)} beyond the 95th")
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from waiting import PATIENCE
+
 PIECE = 16 * 1024
 
 
@@ -17,6 +19,7 @@ class Proxy:
     """Forwards to `target`. `breaks` holds, for one connection after the other, after how many bytes up and down it breaks (None: never).
 
     rate: bytes a second that each connection brings down, while it is not 0. `carried`: bytes that came down so far.
+    hold: after so many bytes down, a connection stands still until this is None again or all are cut.
     """
 
     port: int
@@ -26,6 +29,7 @@ class Proxy:
     refuse: bool = False
     rate: float = 0.0
     carried: int = 0
+    hold: int | None = None
     open: set[socket.socket] = field(default_factory=set)
 
     def cut(self) -> None:
@@ -68,7 +72,7 @@ def breaking_proxy(target: int, *breaks: tuple[int | None, int | None]) -> Itera
 
 def _carry(near: socket.socket, proxy: Proxy, up: int | None, down: int | None) -> None:
     try:
-        far = socket.create_connection(("127.0.0.1", proxy.target), timeout=5)
+        far = socket.create_connection(("127.0.0.1", proxy.target), timeout=PATIENCE)
     except OSError:
         near.close()
         return
@@ -77,14 +81,14 @@ def _carry(near: socket.socket, proxy: Proxy, up: int | None, down: int | None) 
     one = threading.Thread(target=_pump, args=(near, far, up), daemon=True)
     one.start()
     _pump(far, near, down, proxy)
-    one.join(600)
+    one.join(PATIENCE)
     proxy.open -= {near, far}
     near.close()
     far.close()
 
 
 def _pump(source: socket.socket, sink: socket.socket, limit: int | None, proxy: Proxy | None = None) -> None:
-    left = limit
+    left, through = limit, 0
     try:
         while left is None or left > 0:
             piece = source.recv(PIECE if left is None else min(PIECE, left))
@@ -93,8 +97,13 @@ def _pump(source: socket.socket, sink: socket.socket, limit: int | None, proxy: 
             sink.sendall(piece)
             if proxy is not None:
                 proxy.carried += len(piece)
+                through += len(piece)
                 if proxy.rate:
                     time.sleep(len(piece) / proxy.rate)
+                while proxy.hold is not None and through >= proxy.hold and not proxy.refuse:
+                    time.sleep(0.005)
+                if proxy.refuse:
+                    break
             if left is not None:
                 left -= len(piece)
     except OSError:

@@ -6,13 +6,13 @@ import ast
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from api_samples import make_speaker, make_take
 from http_daemon import HttpDaemon, http_daemon
+from waiting import PATIENCE
 
 import retake
 import retake_client
@@ -111,7 +111,7 @@ def test_a_job_from_asking_to_its_clip(daemon: HttpDaemon, client: Client, tmp_p
     worker = threading.Timer(0.3, render, (daemon.context.database, job))
     worker.start()
     told: list[dict[str, object]] = []
-    done = client.wait(job["id"], seconds=20, told=told.append)
+    done = client.wait(job["id"], seconds=PATIENCE, told=told.append)
     worker.join()
     assert done["state"] == "succeeded"
     assert told[0]["stage"] == "frames"
@@ -121,7 +121,7 @@ def test_a_job_from_asking_to_its_clip(daemon: HttpDaemon, client: Client, tmp_p
     assert clip.read_bytes() == CLIP
     assert client.download_take(id_, tmp_path / "friday.srt", part="captions").read_bytes().startswith(b"1\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["friday.mp4", "friday.srt"]
-    assert client.wait(job["id"], seconds=5)["state"] == "succeeded"  # one that is over is there at once
+    assert client.wait(job["id"], seconds=PATIENCE)["state"] == "succeeded"  # one that is over is there at once
     assert list(client.events(job=job["id"])) != []  # and the stream of it ends by itself
 
 
@@ -171,9 +171,7 @@ def test_waiting_ends(client: Client) -> None:
     assert "queued" in caught.value.cause
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
-    begun = time.monotonic()
     assert client.wait(job["id"], stop=stop)["state"] == "queued"
-    assert time.monotonic() - begun < 5
     client.cancel(job["id"])
 
 
@@ -231,7 +229,7 @@ def test_takes(client: Client, daemon: HttpDaemon) -> None:
     url = client.ticket("/v1/takes/00000000000000b2/media")
     import urllib.request
 
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         assert answer.read() == b"x"
     client.delete_take("00000000000000b2")
     assert len(client.takes()["takes"]) == 1
@@ -270,7 +268,7 @@ def test_answers_of_something_else() -> None:
             thread = threading.Thread(target=_answer_once, args=(other, answer), daemon=True)
             thread.start()
             with pytest.raises(retake_client.ClientError) as caught:
-                Client(Connection(f"http://127.0.0.1:{other.getsockname()[1]}", "t"), timeout=5).jobs()
+                Client(Connection(f"http://127.0.0.1:{other.getsockname()[1]}", "t"), timeout=PATIENCE).jobs()
             thread.join(600)
         assert caught.value.cause
         assert caught.value.remedy

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ from api_samples import make_speaker, make_take
 from breaking_proxy import breaking_proxy
 from client_samples import TAKE
 from http_daemon import TOKEN, HttpDaemon, http_daemon
+from waiting import PATIENCE, until
 
 from retake_client import BadRequest, Client, Connection, LocalFault, NotFound, Stopped, local_takes, partials
 from retake_client.local_takes import bring
@@ -48,7 +48,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def through(port: int) -> Client:
-    return Client(Connection(f"http://127.0.0.1:{port}", TOKEN), timeout=10)
+    return Client(Connection(f"http://127.0.0.1:{port}", TOKEN), timeout=PATIENCE)
 
 
 def names(folder: Path) -> list[str]:
@@ -154,20 +154,18 @@ def test_a_program_that_dies_in_the_middle(daemon: HttpDaemon, tmp_path: Path, e
     """Killed with SIGKILL: what it had is not fetched again."""
     folder = tmp_path / "takes"
     with breaking_proxy(daemon.port) as proxy:
-        proxy.rate = 1_500_000.0
+        proxy.hold = 2_000_000
         process = subprocess.Popen([sys.executable, "-c", DOWNLOAD, f"http://127.0.0.1:{proxy.port}", TOKEN, TAKE, str(folder)])
         try:
-            deadline = time.monotonic() + 30
-            while not folder.exists() or not any(path.stat().st_size > 500_000 for path in folder.iterdir()):
-                assert time.monotonic() < deadline and process.poll() is None
-                time.sleep(0.02)
+            until(lambda: folder.exists() and any(path.stat().st_size > 500_000 for path in folder.iterdir()))
+            assert process.poll() is None
         finally:
             process.kill()
-            process.wait(600)
+            process.wait(PATIENCE)
         [part] = folder.iterdir()
         assert part.name.startswith(".") and part.name.endswith(partials.SUFFIX)
         there, before = part.stat().st_size, proxy.carried
-        proxy.rate = 0
+        proxy.hold = None
         take = bring(through(proxy.port), TAKE, folder)
         assert proxy.carried - before < len(CLIP) - there + 200_000
     assert Path(take.path).read_bytes() == CLIP

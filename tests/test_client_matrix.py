@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -140,8 +139,6 @@ def test_starting(tmp_path: Path, nobody: int, monkeypatch: pytest.MonkeyPatch, 
             left_behind(home, nobody, os.getpid())
         with host(here(home)) as one:
             one.until_status(lambda status: status.state is ConnectionState.STARTING and status.detail == "Retake is starting.")
-            time.sleep(0.5)
-            one.pump()
             check("the daemon is starting (it holds its lock, and does not answer yet)", one)
             monkeypatch.setattr(link, "PATIENCE", 0.3)
             one.until_status(lambda status: status.state is ConnectionState.UNREACHABLE)
@@ -200,7 +197,7 @@ def test_no_worker(served: HttpDaemon) -> None:
 def fetching(one: Host, proxy: Proxy) -> None:
     """Begin to fetch the take slowly, and wait until some of it is here."""
     one.until_status(lambda status: status.state.usable)
-    proxy.rate = 2_000_000.0
+    proxy.rate, proxy.hold = 2_000_000.0, len(CLIP) // 2
     one.session.fetch(FetchOrder("fetch", "k", TAKE))
     one.until(lambda now: now.of("fetch") and 0.2 < now.of("fetch")[-1].fraction < 0.9)
 
@@ -226,6 +223,7 @@ def test_dying_in_the_middle_of_a_download(tmp_path: Path, monkeypatch: pytest.M
         fetching(one, proxy)
         first.process.kill()
         first.process.wait(600)
+        proxy.cut()
         one.until_status(lambda status: status.state is ConnectionState.UNREACHABLE)
         one.until(lambda now: now.of("fetch")[-1].state is OrderState.WAITING_FOR_DAEMON)
         check(situation, one)
@@ -233,7 +231,7 @@ def test_dying_in_the_middle_of_a_download(tmp_path: Path, monkeypatch: pytest.M
         before = proxy.carried
         second = stack.enter_context(daemon_process(home))
         proxy.target = int(second.client().connection.address.rsplit(":", 1)[1])
-        proxy.rate = 0
+        proxy.rate, proxy.hold, proxy.refuse = 0, None, False
         assert hash_of(one) == take.sha256
         assert proxy.carried - before < 0.9 * len(CLIP)
         assert [path.name for path in (tmp_path / "takes").iterdir()] == [f"{TAKE}.mp4"]
@@ -249,7 +247,7 @@ def test_a_server_that_dies_in_the_middle_of_a_download(served: HttpDaemon, tmp_
         one.until_status(lambda status: status.state is ConnectionState.UNREACHABLE)
         one.until(lambda now: now.of("fetch")[-1].state is OrderState.WAITING_FOR_DAEMON)
         check("the daemon dies in the middle of a download", one)
-        proxy.rate, proxy.refuse = 0, False
+        proxy.rate, proxy.hold, proxy.refuse = 0, None, False
         assert hash_of(one) == hashlib.sha256(CLIP).hexdigest()
 
 
@@ -261,6 +259,7 @@ def test_a_slow_network(served: HttpDaemon, tmp_path: Path, monkeypatch: pytest.
         assert one.statuses[-1].state.usable
         shown = one.of("fetch")[-1]
         assert documented()["a slow network"] == ("READY", f"{shown.stage} (the order's stage, with a fraction that grows)")
+        proxy.hold = None
         assert hash_of(one) == hashlib.sha256(CLIP).hexdigest()
         fractions = [update.fraction for update in one.of("fetch") if update.state is OrderState.FETCHING]
         assert fractions == sorted(fractions) and len(fractions) > 5

@@ -45,7 +45,7 @@ home = Path(tempfile.mkdtemp())
 session = Session(SessionSettings(home=home, folder=home / "takes", may_start=False))
 session.start()
 session.render(Order("a", "k", {"speaker": "anna", "text": "Hello."}))
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 300
 while session.status.state is not ConnectionState.ABSENT:
     assert time.monotonic() < deadline, session.status
     time.sleep(0.02)

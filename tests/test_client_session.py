@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import shutil
 import socket
 import threading
@@ -16,15 +17,16 @@ from typing import Any
 import pytest
 from api_samples import make_speaker, make_take
 from breaking_proxy import breaking_proxy
-from client_samples import TAKE, Host, host, session_threads, work
+from client_samples import TAKE, Host, host, threads_have_ended, work
 from http_daemon import TOKEN, HttpDaemon, http_daemon
+from waiting import ENDLESS, PATIENCE, until
 
 import retake
 from retake.domain.errors import RetakeError
 from retake.domain.job import JobError
 from retake.jobs import queue, running
 from retake.jobs.events import announce
-from retake_client import Client, Connection, local_takes, withdrawals
+from retake_client import Client, Connection, link, local_takes, withdrawals
 from retake_client.session import ConnectionState, EnrolOrder, FetchOrder, Order, OrderState, Question, SessionSettings
 
 CLIP = os.urandom(3_000_000)
@@ -76,7 +78,7 @@ def test_an_order_from_asking_to_its_take(daemon: HttpDaemon, tmp_path: Path, mo
     assert states[0] in {OrderState.WAITING_FOR_DAEMON, OrderState.SENDING, OrderState.QUEUED}
     ranks = [list(OrderState).index(state) for state in states]
     assert ranks == sorted(ranks), states
-    assert not session_threads()
+    assert threads_have_ended()
 
 
 def test_a_file_within_reach_is_used_where_it_lies(daemon: HttpDaemon, tmp_path: Path) -> None:
@@ -246,21 +248,22 @@ def test_who_sees_that_it_is_ready_sees_the_speakers(daemon: HttpDaemon, tmp_pat
     """Also where the list takes its time and an event asks for a look in between."""
     real = Client.speakers
     calls: list[int] = []
+    looked = threading.Event()
 
     def slow(self: Client) -> list[dict[str, Any]]:
         calls.append(1)
-        time.sleep(0.5)
+        looked.wait(PATIENCE)
         return real(self)
 
     monkeypatch.setattr(Client, "speakers", slow)
     with host(settings(daemon, tmp_path)) as one:
-        deadline = time.monotonic() + 10
-        while not (status := one.session.status).state.usable:
-            assert time.monotonic() < deadline
-            if calls:
-                one.session._link.look()
-            time.sleep(0.002)
-        assert [speaker["name"] for speaker in status.speakers] == ["anna"]
+        until(lambda: calls)
+        one.session._link.look()
+        time.sleep(0.5)  # the look is over, or waits
+        assert not one.session.status.state.usable
+        looked.set()
+        status = until(lambda: one.session.status if one.session.status.state.usable else None, step=0.002)
+        assert status is not None and [speaker["name"] for speaker in status.speakers] == ["anna"]
 
 
 def test_speakers_and_queue_are_kept_fresh(daemon: HttpDaemon, tmp_path: Path) -> None:
@@ -273,9 +276,9 @@ def test_speakers_and_queue_are_kept_fresh(daemon: HttpDaemon, tmp_path: Path) -
         one.until_status(lambda status: len(status.speakers) == 1)
         before = one.session.status.jobs_waiting
         queued = daemon.client().submit({"kind": "line", "request": {"speaker": "anna", "text": "Queued by another."}})
-        one.until_status(lambda status: status.jobs_waiting == before + 1, 4)
+        one.until_status(lambda status: status.jobs_waiting == before + 1)
         daemon.client().cancel(queued["id"])
-        one.until_status(lambda status: status.jobs_waiting == before, 4)
+        one.until_status(lambda status: status.jobs_waiting == before)
         assert one.session.status.version == retake.__version__
 
 
@@ -348,16 +351,17 @@ def test_a_folder_that_cannot_be_written(daemon: HttpDaemon, tmp_path: Path, mon
 def test_closing_never_waits(daemon: HttpDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A download that hangs, a server that accepts and says nothing, and one that was never started: `host` measures the time."""
     elsewhere(monkeypatch)
+    monkeypatch.setattr(link, "ANSWER_SECONDS", ENDLESS)
     with breaking_proxy(daemon.port) as proxy, host(settings(daemon, tmp_path, proxy.port)) as one:
         one.until_status(lambda status: status.state.usable)
-        proxy.rate = 20_000.0
+        proxy.hold = len(CLIP) // 2
         one.session.fetch(FetchOrder("slow", "k", TAKE))
         one.until(lambda now: now.of("slow")[-1].fraction > 0)
-    assert not session_threads()
+    assert threads_have_ended()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with host(SessionSettings(address=address, token=TOKEN)) as two:
-            time.sleep(0.3)
+            until(lambda: select.select([silent], [], [], 0)[0])  # it has called
             two.session.render(order())
     with host(SessionSettings(address=address, token=TOKEN), start=False) as three:
         three.session.render(order())
@@ -386,10 +390,12 @@ def test_a_status_is_a_value(daemon: HttpDaemon, tmp_path: Path) -> None:
         assert before.state is ConnectionState.STARTING
         one.until_status(lambda status: status.state is ConnectionState.NO_WORKER)  # this daemon has no workers
         assert before.state is ConnectionState.STARTING
-        begun = time.perf_counter()
-        for _ in range(1000):
-            assert one.session.status.sentence
-        assert time.perf_counter() - begun < 0.1
+        read: list[str] = []
+        redraw = threading.Thread(target=lambda: read.append(one.session.status.sentence), daemon=True)
+        with one.session._link._lock:  # whoever holds it does not hold up a redraw
+            redraw.start()
+            redraw.join(PATIENCE)
+        assert read[0]
 
 
 def test_the_token_is_in_no_text(daemon: HttpDaemon, tmp_path: Path) -> None:

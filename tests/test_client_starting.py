@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from client_samples import host
 from http_daemon import TOKEN, http_daemon
+from waiting import PATIENCE, until
 
 from retake_client import Client, Connection, doctor, starting
 from retake_client.paths import PathMap
@@ -59,7 +59,7 @@ def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_never_twice_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From ten threads, as from ten editors; a second time when the first has ended."""
     log = tmp_path / "log"
-    command = str(script(tmp_path / "retake", f'echo "$1 $RETAKE_HOME $PYTHONPATH" >> {log}; exec sleep 20'))
+    command = str(script(tmp_path / "retake", f'echo "$1 $RETAKE_HOME $PYTHONPATH" >> {log}; exec sleep 3000'))
     monkeypatch.setenv("PYTHONPATH", "/editor")
     home = tmp_path / "home"
     started: list[subprocess.Popen[bytes]] = []
@@ -77,10 +77,7 @@ def test_never_twice_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     try:
         assert len(started) == 1
         assert os.getpgid(started[0].pid) == started[0].pid != os.getpgid(0)  # a signal to the editor does not reach it
-        deadline = time.monotonic() + 10
-        while not log.exists() or not log.read_text(encoding="utf-8").strip():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: log.exists() and log.read_text(encoding="utf-8").endswith("\n"))
         assert log.read_text(encoding="utf-8").split("\n")[0] == f"serve {home} "
     finally:
         started[0].kill()
@@ -101,15 +98,12 @@ def test_a_daemon_is_started_for_a_session_and_outlives_it(tmp_path: Path) -> No
         assert states[0].usable and states[1].usable
         assert any(status.state is ConnectionState.STARTING for status in one.statuses)
         pid = Connection.find(home).pid
-    client = Client.local(home)
+    client = Client.local(home, timeout=PATIENCE)
     try:
         assert client.health()["status"] == "ok" and client.connection.pid == pid
     finally:
         client.call("POST", "/v1/shutdown")
-        deadline = time.monotonic() + 20
-        while (home / "daemon.json").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: not (home / "daemon.json").exists())
 
 
 def found(settings: SessionSettings) -> dict[str, doctor.Finding]:

@@ -192,19 +192,18 @@ def test_warming_up_loads_what_every_take_needs() -> None:
 
 def test_what_takes_are_measured_by_is_never_another_speakers(copy_of_presenter_home: Path) -> None:
     folder = store.speaker_folder(copy_of_presenter_home, "presenter")
-    first = pipeline._standard(folder, "first")
-    assert pipeline._standard(folder, "first") is first
-    second = pipeline._standard(folder, "second")  # enrolled anew at the same place
-    assert second is not first
-    assert first.voice is not None
-    assert second.voice is not None
-    assert np.array_equal(first.voice, second.voice)
-    assert abs(float(np.linalg.norm(first.voice)) - 1.0) < 1e-3
-    for number in range(8):
-        pipeline._standard(folder, str(number))
-    info = pipeline._standard.cache_info()
-    assert info.maxsize is not None
-    assert info.currsize == info.maxsize <= 4
+    for measured_by in (pipeline._mouth, pipeline._sound):
+        first = measured_by(folder, "first")
+        assert measured_by(folder, "first") is first
+        assert measured_by(folder, "second") is not first  # enrolled anew at the same place
+        for number in range(8):
+            measured_by(folder, str(number))
+        info = measured_by.cache_info()
+        assert info.maxsize is not None
+        assert info.currsize == info.maxsize <= 4
+    embedding = pipeline._sound(folder, "first").voice.embedding
+    assert embedding is not None
+    assert abs(float(np.linalg.norm(embedding)) - 1.0) < 1e-3
 
 
 def test_the_users_words_change_the_takes_of_lines_that_hold_them_alone(tmp_path: Path) -> None:

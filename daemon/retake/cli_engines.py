@@ -95,11 +95,15 @@ def install(
 
 
 def test(name: Name, quiet: Quiet = False, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Check an installed engine: its weights, loading, and a spoken line."""
+    """Check an installed engine: its weights, loading, and a spoken line or some drawn faces."""
     from retake.console import working
+    from retake.engines import registry
     from retake.speech.trial import try_voice
 
     folder = home()
+    if registry.engine(folder, name).manifest.stage == "lips":
+        _test_lips(folder, name, quiet, as_json)
+        return
     with working("engines-test", folder, quiet=quiet) as progress:
         trial = try_voice(folder, name, progress)
     if as_json:
@@ -110,6 +114,18 @@ def test(name: Name, quiet: Quiet = False, as_json: AsJson = False, debug: Debug
         print("The words of the line could not be found in what it said.")
     else:
         print(f"The words of the line were found in it with a confidence of {trial.confidence:.2f}.")
+
+
+def _test_lips(folder: Path, name: str, quiet: bool, as_json: bool) -> None:
+    from retake.console import working
+    from retake.face.lips_trial import try_lips
+
+    with working("engines-test", folder, quiet=quiet) as progress:
+        trial = try_lips(folder, name, progress)
+    if as_json:
+        cli_output.answer_json({"engine": name, **vars(trial)})
+        return
+    print(f"'{name}' works on {trial.device}: first face after {trial.load_seconds:.1f} s, then {trial.faces} faces in {trial.seconds:.2f} s.")
 
 
 def remove(

@@ -85,6 +85,11 @@ def say(
     fit: Annotated[float | None, typer.Option("--fit", help="Seconds that the take must last.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Another number gives another reading.")] = 0,
     style: Annotated[str, typer.Option("--style", help="How it is said: neutral, warm, brisk or emphatic.")] = "neutral",
+    lips: Annotated[str | None, typer.Option("--lips", help="Lips engine, see 'retake engines'; default: the one of the settings.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="What TEXT is written in, such as de; an engine that speaks it is needed.")
+    ] = None,
+    voice_engine: Annotated[str | None, typer.Option("--voice-engine", help="Who speaks, see 'retake engines'; default: as in the settings.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -100,8 +105,9 @@ def say(
         "height": height,
         "seed": seed,
         "style": style,
-        "voice_engine": settings.voice_engine,
-        "lips_engine": settings.lips_engine,
+        "language": language,
+        "voice_engine": voice_engine or settings.voice_engine,
+        "lips_engine": lips or settings.lips_engine,
     }
     if script is not None:
         if fit is not None:

@@ -15,7 +15,7 @@ from retake import pipeline
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.take import TakeRequest
 from retake.speakers import store as speakers
-from retake.speech.text import check as check_text
+from retake.speech.languages import check_line
 from retake.takes import store as takes_store
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ class Lines:
             who = (request.speaker, request.voice_engine, request.lips_engine)
             if who not in self._checked:
                 speakers.load(self._home, request.speaker)
-                pipeline.voice_engine(request.voice_engine)
-                pipeline.lips_engine(request.lips_engine)
+                pipeline.voice_engine(request.voice_engine, folder=self._home)
+                pipeline.lips_engine(request.lips_engine, folder=self._home)
                 self._checked.add(who)
             if request.audio is None:
-                check_text(request.text)
+                check_line(request.text, request.voice_engine, self._home, asked=request.language)
             return Wanted(line.key, line.label, _as_made_before(request, line.frames, self._home), conform)
 
     def _request(self, line: Line) -> tuple[TakeRequest, Conform]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from retake import __version__
 from retake.domain.errors import ErrorKind, RetakeError
-from retake.domain.fingerprint import fingerprint
 from retake.domain.progress import Progress
 from retake.domain.rate import FrameRate
 from retake.domain.script import Script
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
 from retake.domain.take import Take, TakeRequest
+from retake.face.engines import lips_engine
 from retake.face.protocol import LipsEngine
 from retake.media.files import sha256
 from retake.media.probe import probe
@@ -30,17 +30,20 @@ from retake.speakers import store as speakers
 from retake.speakers.track import load_track, track_faces
 from retake.speech.cache import SpeechCache, load_timing
 from retake.speech.engines import voice_engine
+from retake.speech.languages import check_line, chosen, in_language
 from retake.speech.protocol import VoiceEngine
+from retake.speech.retry import Checked
+from retake.speech.retry import notes as speech_notes
 from retake.speech.slot import Slotted, handles_needed, in_slot
+from retake.speech.spoken_line import SpokenLine
 from retake.speech.style import style_named
-from retake.speech.text import check as check_text
 from retake.speech.words import load_words
 from retake.takes import delivery, finish
 from retake.takes import store as takes
 from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
-from retake.takes.standard import Standard
+from retake.takes.standard import OwnMouth, OwnSound
 
 
 @dataclass
@@ -64,16 +67,6 @@ class ScriptResult:
     timeline: Path
 
 
-@lru_cache(maxsize=4)  # an engine keeps its network and voices in memory, which the next line of a script needs again
-def lips_engine(name: str) -> LipsEngine:
-    """The lips engine of that name; raises RetakeError naming the ones there are."""
-    if name != "embedded":
-        raise RetakeError(f"There is no lips engine '{name}'.", "Engines: embedded.", code="unknown_engine")
-    from retake.face.embedded import EmbeddedLips
-
-    return EmbeddedLips()
-
-
 def warm_up() -> None:
     """Load what every take needs into this process (a few seconds), so that the first line is nearly as quick as the others."""
     from retake.takes.warm import load_networks
@@ -94,6 +87,7 @@ class _Work:
     home: Path
     progress: Progress
     spoken: list[str] = field(default_factory=list)  # keys of what the engine had to say, because the cache did not hold it
+    checked: list[Checked] = field(default_factory=list)  # of everything that was said, in order: what is heard is the last
 
     @property
     def text(self) -> str:
@@ -103,6 +97,11 @@ class _Work:
     @property
     def folder(self) -> Path:
         return speakers.speaker_folder(self.home, self.speaker.name)
+
+    @property
+    def language(self) -> str:
+        """The tag of the language that is spoken."""
+        return chosen(self.text, tuple(self.voice.languages), asked=self.request.language, own=self.speaker.language) or self.speaker.language
 
     @property
     def rate(self) -> FrameRate:
@@ -170,7 +169,10 @@ def take_key(request: TakeRequest, *, home: Path) -> str:
 def _work_on(request: TakeRequest, home: Path, progress: Progress) -> _Work:
     speaker = speakers.load(home, request.speaker)
     style_named(request.style)
-    return _Work(request, speaker, voice_engine(request.voice_engine, folder=home), lips_engine(request.lips_engine), home, progress)
+    voice = voice_engine(request.voice_engine, folder=home)
+    if request.audio is None:
+        voice = in_language(voice, request.language, home)
+    return _Work(request, speaker, voice, lips_engine(request.lips_engine, folder=home), home, progress)
 
 
 def render_script(script: Script, requests: list[TakeRequest], *, home: Path, output_folder: Path, progress: Progress) -> ScriptResult:
@@ -196,7 +198,7 @@ def prepare_script(requests: list[TakeRequest], *, home: Path, output_folder: Pa
     for number, request in enumerate(requests, 1):
         if request.audio is None:
             with of_line(number, request):
-                check_text(request.text)
+                check_line(request.text, request.voice_engine, home, asked=request.language)
     requests = _at_one_rate(requests, home)
     delivery.prepare_folder(output_folder, home)
     return requests
@@ -233,18 +235,20 @@ def _make(work: _Work, key: str) -> Take:
     with watch.time("speech"):
         slotted = _speech(work)
         speech, frames = slotted.speech, slotted.frames
+        if request.audio is None:
+            speech = _sound(work.folder, speaker.fingerprint).under(speech, request.seed, progress)
     progress.stage("Planning the movement")
     with watch.time("motion"):
         path = plan(graph.load(work.folder), speech, frames, rate, request.seed)
 
-    standard = _standard(work.folder, speaker.fingerprint)
+    mouth = _mouth(work.folder, speaker.fingerprint)
     identifier = takes.take_id(key)
     with takes.building(work.home, key) as building:
         files = finish.files_in(building)
         width, height = work.size
         poster = finish.PosterTap(request.handles + (frames - 2 * request.handles) // 3)
         progress.stage("Rendering")
-        lips = LipWatch(speech.timing, rate, frames, own=standard.mouth, progress=progress)
+        lips = LipWatch(speech.timing, rate, frames, own=mouth, progress=progress)
         drawn = poster.through(lips.through(work.lips.render(work.folder, path, speech, rate, progress)))
         with watch.time("picture"), closing(drawn):
             write_clip(
@@ -267,8 +271,10 @@ def _make(work: _Work, key: str) -> Take:
             measured = {"frames": frames, "seconds": rate.seconds(frames), "sound_seconds": speech.duration, "seams": len(path.seams)}
             measured |= {"overhang_seconds": round(slotted.overhang, 3)} if slotted.overhang else {}
             said = request.model_copy(update={"text": work.text})
-            measured |= measure_speech(speech, said, standard, speaker, progress) | lips.figures()
-            measured |= {"notes": [*_notes(said, speech), *_overhang_notes(slotted.overhang, rate)]}
+            checked = work.checked[-1] if work.checked else None
+            measured |= measure_speech(speech, said, speaker, checked) | lips.figures()
+            spoken_notes = [] if checked is None else speech_notes(checked)
+            measured |= {"notes": [*_notes(said, speech, work.home), *spoken_notes, *_overhang_notes(slotted.overhang, rate)]}
         take = Take(
             id=identifier,
             request=request,
@@ -287,15 +293,22 @@ def _make(work: _Work, key: str) -> Take:
 
 
 @lru_cache(maxsize=4)  # speakers; a quarter of a second each, which every further line of a speaker saves
-def _standard(folder: Path, fingerprint: str) -> Standard:
-    """What takes of the speaker in `folder` are measured by; the fingerprint tells a speaker from one who was enrolled in its place."""
-    return Standard.of(folder, load_track(folder), load_timing(folder))
+def _mouth(folder: Path, fingerprint: str) -> OwnMouth:
+    """What mouths of the speaker in `folder` are measured by; the fingerprint tells a speaker from one who was enrolled in its place."""
+    return OwnMouth.of(load_track(folder), load_timing(folder))
+
+
+@lru_cache(maxsize=4)
+def _sound(folder: Path, fingerprint: str) -> OwnSound:
+    """What speeches of the speaker in `folder` are checked by, and the room that lies under them."""
+    return OwnSound.of(folder)
 
 
 def _check_same_speaker(work: _Work) -> None:
     """A speaker that was replaced meanwhile may have lent the take half of each of its references."""
     if speakers.load(work.home, work.speaker.name).fingerprint != work.speaker.fingerprint:
-        _standard.cache_clear()  # it may have read the new reference under the old one's name
+        _mouth.cache_clear()
+        _sound.cache_clear()  # they may have read the new reference under the old one's name
         raise RetakeError(
             f"The speaker '{work.speaker.name}' was replaced while the take was made.",
             "Run it again.",
@@ -304,10 +317,10 @@ def _check_same_speaker(work: _Work) -> None:
         )
 
 
-def _notes(request: TakeRequest, speech: Speech) -> list[str]:
+def _notes(request: TakeRequest, speech: Speech, home: Path) -> list[str]:
     """What the user should know about the words: what is not spoken, or how sure the times of a recording are."""
     if request.audio is None:
-        return list(check_text(request.text))
+        return list(check_line(request.text, request.voice_engine, home, asked=request.language))
     from retake.speech.recording import problems
 
     return [problem.message for problem in problems(speech.timing)]
@@ -326,15 +339,13 @@ def _overhang_notes(overhang: float, rate: FrameRate) -> list[str]:
 
 def _spoken(work: _Work, pace: float) -> Speech:
     """The words as the engine says them, from the cache where they were said before."""
-    request, voice = work.request, work.voice
+    request = work.request
+    line = SpokenLine(work.voice, work.folder, work.text, request.seed, request.style, pace, language=work.language)
     cache = SpeechCache(speakers.speech_folder(work.home, work.speaker.name))
-    key = fingerprint(work.text, request.seed, round(pace, 4), request.style, work.speaker.fingerprint, voice.name, voice.version)
-    spoken = cache.get(key)
-    if spoken is None:
-        spoken = voice.speak(work.folder, work.text, seed=request.seed, style=request.style, pace=pace, progress=work.progress)
-        cache.put(key, spoken)
-        work.spoken.append(key)
-    return spoken
+    checked, new = line.from_cache(cache, work.speaker.fingerprint, _sound(work.folder, work.speaker.fingerprint).voice, work.progress)
+    work.spoken.extend([new] if new else [])
+    work.checked.append(checked)
+    return checked.speech
 
 
 def _key(work: _Work) -> str:
@@ -346,7 +357,9 @@ def _key(work: _Work) -> str:
         parts["audio"] = sha256(work.request.audio)
     # Asking for what the reference has anyway is asking for the same take.
     width, height = work.size
-    exact = work.request.model_copy(update={"fps": str(work.rate), "width": width, "height": height})
+    exact = work.request.model_copy(
+        update={"fps": str(work.rate), "width": width, "height": height, "language": None}
+    )  # the engine's version tells it
     if exact.fit is None:  # without a slot every line has its own pace
         exact = exact.model_copy(update={"pace": "fit"})
     return takes.request_key(exact, parts)

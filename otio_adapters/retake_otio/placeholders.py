@@ -25,7 +25,7 @@ from .reading import TimelineError
 from .timeline import FORMAT, GENERATOR_KIND, METADATA, JsonValue, TakeMedia
 
 # What a placeholder may say about its line, and of which type it is.
-WORDS = {"text": str, "audio": str, "speaker": str, "style": str, "voice_engine": str, "lips_engine": str, "conform": str}
+WORDS = {"text": str, "audio": str, "speaker": str, "style": str, "language": str, "voice_engine": str, "lips_engine": str, "conform": str}
 NUMBERS = {"seed": int, "width": int, "height": int}
 MOST = 10_000  # placeholders in one timeline
 EXAMPLE = 'a clip with a duration and the metadata {"retake": {"text": "Hello there.", "speaker": "anna"}}'

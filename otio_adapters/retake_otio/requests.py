@@ -64,7 +64,7 @@ def request_of(
 def is_asked_for(take: Mapping[str, Any], line: Line, request: Mapping[str, Any]) -> bool:
     """Whether a take of the daemon (its JSON) is what `request` asks for; longer handles are as good."""
     made = take["request"]
-    fixed = {"seed": 0, "style": "neutral", "voice_engine": "embedded", "lips_engine": "embedded", "width": None, "height": None}
+    fixed = {"seed": 0, "style": "neutral", "language": None, "voice_engine": "embedded", "lips_engine": "embedded", "width": None, "height": None}
     if any(made.get(name, default) != request.get(name, default) for name, default in fixed.items()):
         return False
     if made.get("audio") is not None or Fraction(str(take["rate"])) != line.rate or made.get("handles", 0) < request.get("handles", 0):

@@ -52,6 +52,8 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "text_empty": (400, "The text is empty.", "Give the words that shall be said."),
     "text_language": (400, "The text holds Greek letters, which the embedded voice cannot speak.", "It speaks English."),
     "text_too_long": (400, "The text has 12,000 characters; one line may have 10,000.", "Split it into several lines."),
+    "bad_language": (400, "'Klingon' is no language.", "Give its tag, for example en, de or pt-br."),
+    "engine_language": (400, "The engine 'embedded' does not speak German (de).", "Run 'retake engines install xtts --accept-licence'."),
     "unknown_engine": (400, "There is no voice engine 'loud'.", "Engines: embedded."),
     "not_found": (404, "There is nothing at this address.", "See /v1/openapi.json for the addresses there are."),
     "unknown_job": (404, "There is no job '4f2c'.", "List the jobs to see which there are."),

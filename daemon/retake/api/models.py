@@ -17,6 +17,7 @@ PLAIN = r"^[^\x00]*$"
 # One line of visible characters, for names that people see and logs hold.
 ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 SPEAKER = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$"
 ENGINE = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 JOB_ID = r"^[0-9A-Za-z]{1,64}$"
 KEY = r"^[\x21-\x7e]{1,200}$"
@@ -73,6 +74,9 @@ class TakeRequestIn(TakeRequest):
     audio: InputPath | None = None
     fps: str | None = Field(default=None, pattern=r"^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,9})?$", examples=["30000/1001"])
     style: Literal["neutral", "warm", "brisk", "emphatic"] = "neutral"  # pyright: ignore[reportIncompatibleVariableOverride]
+    language: str | None = Field(
+        default=None, pattern=LANGUAGE, description="of the text (BCP 47); null: what is noticed, else the speaker's", examples=["de"]
+    )
     voice_engine: str = Field(default="embedded", pattern=ENGINE)
     lips_engine: str = Field(default="embedded", pattern=ENGINE)
     width: Side | None = None

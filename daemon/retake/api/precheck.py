@@ -11,7 +11,7 @@ from retake.domain.job import EnrolSpec, JobSpec, LineSpec, ScriptSpec
 from retake.domain.take import TakeRequest
 from retake.engines import registry
 from retake.speakers import store as speakers
-from retake.speech.text import check as check_text
+from retake.speech.languages import check_line
 
 SHORTEST_CONSENT = 10  # as speakers.enrol.check_consent, which would load everything that enrolling needs
 
@@ -57,9 +57,9 @@ def _check_line(context: Context, request: TakeRequest, known: dict[str, None]) 
     if request.voice_engine != "embedded":
         registry.ready_engine(context.home, request.voice_engine, "voice")
     if request.lips_engine != "embedded":
-        raise RetakeError(f"There is no lips engine '{request.lips_engine}'.", "Engines: embedded.", code="unknown_engine")
+        registry.ready_engine(context.home, request.lips_engine, "lips")
     if request.audio is None:
-        check_text(request.text)
+        check_line(request.text, request.voice_engine, context.home, asked=request.language)
 
 
 def _require_speaker(context: Context, name: str) -> None:

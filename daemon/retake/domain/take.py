@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .errors import RetakeError
+from .language import language_tag
 from .rate import FrameRate
 
 MOST_HANDLES = 250  # frames: ten seconds at 25 a second
@@ -31,6 +32,7 @@ class TakeRequest(BaseModel):
     handles: int = Field(default=0, ge=0, le=MOST_HANDLES)  # frames of quiet, living picture before and behind
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     style: str = "neutral"
+    language: str | None = None  # tag of what `text` is written in (domain.language); None: the speaker's, or what an engine notices
     voice_engine: str = "embedded"
     lips_engine: str = "embedded"
     line_id: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -39,6 +41,11 @@ class TakeRequest(BaseModel):
     @classmethod
     def _fps(cls, value: str | None) -> str | None:
         return None if value is None else str(FrameRate.parse(value))
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str | None) -> str | None:
+        return None if value is None else language_tag(value)
 
     @model_validator(mode="after")
     def _size(self) -> TakeRequest:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.fingerprint import fingerprint
@@ -96,6 +96,15 @@ class WeightFile(_Group):
         return value
 
 
+class Lips(_Group):
+    """What a lips engine is sent of each frame: a crop of the face, and what is heard. docs/lips-engines.md explains both."""
+
+    size: int = Field(ge=32, le=1024, description="pixels of the square crop")
+    sound: Literal["mel", "samples"] = Field(description="mel: 80 bands x 16 columns a frame; samples: the whole sound at 16 kHz, once")
+    top: Literal["forehead", "mirrored"] = Field(description="its upper edge: on the forehead, or as far above the nose as the chin is below")
+    below: float = Field(default=0.0, ge=0.0, le=0.5, description="what is added below the chin, as a share of the crop's height")
+
+
 class Limits(_Group):
     """How long an engine may be silent before it counts as hanging, in seconds."""
 
@@ -122,6 +131,13 @@ class Manifest(_Group):
     python: Environment
     weights: list[WeightFile] = []
     limits: Limits = Limits()
+    lips: Lips | None = Field(default=None, description="of a lips engine, and of no other")
+
+    @model_validator(mode="after")
+    def _lips_engines_say_what_they_are_sent(self) -> Manifest:
+        if (self.stage == "lips") != (self.lips is not None):
+            raise ValueError("a lips engine, and no other, has a table [lips]")
+        return self
 
     @field_validator("name")
     @classmethod

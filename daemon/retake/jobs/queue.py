@@ -208,6 +208,7 @@ def _submit(database: Database, connection: sa.Connection, submission: Submissio
 # What requests could not say at first, as it is by default: what was sent before that is still the same.
 _LATER: dict[str, tuple[Any, ...]] = {
     "pace": ("fit",),
+    "language": (None,),
     "handles": (0, None),
     "conform": ("fit",),
     "markers": (True,),

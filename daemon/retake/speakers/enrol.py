@@ -45,8 +45,9 @@ from retake.speakers.track import TRACK_FILE, load_track, save_track, track_face
 from retake.speech.align import align
 from retake.speech.cache import TIMING_FILE, load_timing, save_timing
 from retake.speech.embedded import EmbeddedVoice
+from retake.speech.hygiene_record import clean_voice, load_record
 from retake.speech.learn import enrol as learn_voice
-from retake.speech.measure import has_speech, sound_quality, voice_similarity
+from retake.speech.measure import has_speech, similarity_to, sound_quality, voice_similarity
 from retake.speech.recognise import recognise
 from retake.speech.text import check as check_text
 from retake.speech.voice_store import FOLDER as VOICE_FOLDER
@@ -294,6 +295,7 @@ def _learn(request: _Request, folder: Path, recorded_by: str, kept: Stages, prog
         widened=graph.relax,
         voice_similarity=similarity,
         source_seconds=read.source_seconds,
+        hygiene=load_record(folder),
     )
     warnings = tuple({finding.code: finding for finding in (*read.notes, *voice.warnings, *quality.warnings)}.values())
     quality = quality.model_copy(update={"warnings": warnings})
@@ -358,7 +360,8 @@ def _lag(track: FaceTrack, samples: NDArray[np.float32], timing: Timing, progres
 def _similarity(folder: Path, samples: NDArray[np.float32], progress: Progress) -> float | None:
     """How alike the learnt voice is to the reference, on a sentence that the reference does not hold."""
     trial = EmbeddedVoice().speak(folder, TRIAL, seed=0, pace=1.0, progress=progress)
-    value = voice_similarity(resample(trial.samples, trial.rate, SOUND_RATE), samples, SOUND_RATE, progress)
+    said, learnt = resample(trial.samples, trial.rate, SOUND_RATE), clean_voice(folder)
+    value = similarity_to(learnt, said, SOUND_RATE, progress) if learnt is not None else voice_similarity(said, samples, SOUND_RATE, progress)
     return None if value is None else round(value, 3)
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from retake.domain.timing import Timing
 from retake.domain.track import FaceTrack
+from retake.speech.hygiene_record import REASONS, HygieneRecord
 
-from .quality import TURNED, head_angles
+from .quality import NOISY, TURNED, head_angles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +36,50 @@ def waveform(samples: NDArray[np.float32], rate: int, timing: Timing | None) -> 
         axes.text((word.start + word.end) / 2, place, word.text, ha="center", va="center", fontsize=6.5, color=_INK, clip_on=True, parse_math=False)
     axes.set_yticks([])
     _time_axis(axes, len(samples) / rate)
+    return _png(figure)
+
+
+def sound_used(samples: NDArray[np.float32], rate: int, record: HygieneRecord) -> bytes:
+    """The sound: what the voice was learnt from, pauses, and what was left out, with the reason on it; below, how far speech stands above noise."""
+    from matplotlib.patches import Patch
+
+    figure, (axes, below) = _figures(3.1, (3.0, 1.0))
+    times, low, high = _envelope(samples, rate)
+    out, talking = np.zeros(len(times), np.bool_), np.zeros(len(times), np.bool_)
+    for first, last in record.talking:
+        talking |= (times >= first) & (times < last)
+    for part in record.left_out:
+        out |= (times >= part.start) & (times < part.end)
+    # Steps, so that each bin has one colour and no slanted edges run over to the next.
+    for flags, colour in ((~talking & ~out, _INK), (talking & ~out, _SOUND), (out, _LIMIT)):
+        axes.fill_between(times, np.where(flags, low, 0), np.where(flags, high, 0), color=colour, linewidth=0, step="post")
+    top = max(0.05, float(np.abs(samples).max(initial=0)))
+    axes.set_ylim(-1.1 * top, 1.5 * top)
+    reasons: list[str] = []
+    for part in record.left_out:
+        name = REASONS.get(part.reason, part.reason)
+        axes.axvspan(part.start, part.end, facecolor="none", edgecolor=_LIMIT, hatch="///", alpha=0.35, linewidth=0)
+        axes.axvspan(part.start, part.end, facecolor=_LIMIT, alpha=0.12, linewidth=0)
+        if (part.end - part.start) > 0.06 * len(samples) / rate:
+            axes.text(
+                (part.start + part.end) / 2, 1.25 * top, name, ha="center", va="center", fontsize=7.5, color=_LIMIT, clip_on=True, parse_math=False
+            )
+        elif name not in reasons:
+            reasons.append(name)
+    left_out = "left out" + (f" (narrow ones: {', '.join(reasons)})" if reasons else "")
+    shown = [Patch(color=_SOUND, label="speech, learnt from"), Patch(color=_INK, label="pauses")]
+    if record.left_out:
+        shown.append(Patch(facecolor=_LIMIT, hatch="///", label=left_out))
+    axes.legend(handles=shown, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8, frameon=False, labelcolor=_INK, ncols=3)
+    axes.set_yticks([])
+    axes.tick_params(labelbottom=False)
+    axes.set_xlim(0, max(len(samples) / rate, 1e-3))
+    seconds = np.arange(len(record.snr_over_time)) * record.snr_step
+    below.plot(seconds, record.snr_over_time, color=_MOUTH, linewidth=1.1)
+    below.axhline(NOISY, color=_INK, linewidth=0.7, linestyle="--")
+    below.set_ylim(0, max(60.0, max(record.snr_over_time, default=0.0) * 1.1))
+    below.set_ylabel("dB", fontsize=8, color=_INK)
+    _time_axis(below, len(samples) / rate)
     return _png(figure)
 
 
@@ -85,6 +130,11 @@ def _envelope(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:
+    figure, (axes,) = _figures(height, (1.0,))
+    return figure, axes
+
+
+def _figures(height: float, ratios: tuple[float, ...]) -> tuple[Figure, list[Axes]]:
     # The object interface: pyplot keeps figures in a global list and looks for a window system.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -92,15 +142,16 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    axes.tick_params(colors=_INK, labelsize=8)
-    for side in axes.spines.values():
-        side.set_color(_INK)
-        side.set_linewidth(0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
+    rows = list(figure.subplots(len(ratios), 1, squeeze=False, height_ratios=list(ratios))[:, 0])
+    for axes in rows:
+        axes.patch.set_alpha(0)
+        axes.tick_params(colors=_INK, labelsize=8)
+        for side in axes.spines.values():
+            side.set_color(_INK)
+            side.set_linewidth(0.6)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    return figure, rows
 
 
 def _time_axis(axes: Axes, seconds: float) -> None:

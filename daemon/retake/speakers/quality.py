@@ -17,6 +17,7 @@ from retake.domain.speaker import Finding
 from retake.domain.timing import Timing
 from retake.domain.track import FaceTrack
 from retake.face.canonical import LIPS
+from retake.speech.hygiene_record import HygieneRecord
 
 # Limits, each with where it comes from.
 # Seconds. Below 5 s nothing useful is learnt, below 15 s mouth shapes of many sounds are missing, beyond 60 s nothing improves.
@@ -85,6 +86,7 @@ class QualityReport(BaseModel):
     widened: float | None  # of the motion graph's limits; None: as far as they go
     cuts: tuple[int, ...]  # frames at which a new shot begins
     voice_similarity: float | None
+    hygiene: HygieneRecord | None = None  # what was found in the sound, what was done about it and what was left out of the learning
     warnings: tuple[Finding, ...] = ()
 
 
@@ -176,6 +178,7 @@ def assess(
     voice_similarity: float | None = None,
     source_seconds: float | None = None,
     widened: float = 1.0,
+    hygiene: HygieneRecord | None = None,
 ) -> QualityReport:
     """Judge a reference that can be used (see `refuse_short`, `refuse_turned`).
 
@@ -185,6 +188,7 @@ def assess(
         lag_seconds: by how much the picture came late before it was corrected.
         cuts: frames that begin a new shot.
         source_seconds: length of the file given, when longer than what is used.
+        hygiene: what was done to the sound before the voice was learnt.
         widened: by how much the limits of the motion graph had to be widened (`MotionGraph.relax`).
     """
     found = track.found
@@ -220,6 +224,8 @@ def assess(
         widened=widened if np.isfinite(widened) else None,
         cuts=tuple(int(cut) for cut in cuts),
         voice_similarity=voice_similarity,
+        # The voice's embedding stays where the voice is: reports are shown around.
+        hygiene=None if hygiene is None else hygiene.model_copy(update={"voice": ()}),
     )
     return report.model_copy(update={"warnings": tuple(_findings(report, pictures))})
 

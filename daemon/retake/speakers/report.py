@@ -18,6 +18,8 @@ from retake.domain.progress import Progress
 from retake.domain.timing import Phone, Timing
 from retake.domain.track import FaceTrack
 from retake.face.canonical import LIPS
+from retake.speech.hygiene import ECHOING
+from retake.speech.hygiene_record import REASONS
 
 from . import plots, quality
 from .quality import EXAMPLES, PictureMeasures, QualityReport
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 FILE = "report.html"
 _TEMPLATE = "quality_report.html"
+_SOUND_USED = (
+    "What the voice was learnt from, what was left out and why; below, by how much speech stands above the noise (good above the dashed line)"
+)
 _DRAWN = "#39d98a"  # colour of landmarks, seen on skin and on dark clothes
 
 
@@ -82,6 +87,7 @@ def write_report(
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(template)
     drawn = [
         *_drawn(progress, plots.waveform(samples, sample_rate, timing), "Sound and words"),
+        *(_drawn(progress, plots.sound_used(samples, sample_rate, report.hygiene), _SOUND_USED) if report.hygiene is not None else ()),
         *_drawn(progress, plots.mouth_and_sound(track, samples, sample_rate), "Opening of the mouth against the energy of the sound"),
         *_drawn(progress, plots.head_turn(track, report.cuts), "Turn of the head in degrees; the band is where mouths look best"),
     ]
@@ -144,7 +150,29 @@ def _groups(r: QualityReport) -> list[Group]:
             "Likeness of the voice", "unknown" if r.voice_similarity is None else f"{r.voice_similarity:.2f}", "1 is the same", "unlike" in warned
         ),
     ]
-    return [Group("Face", face), Group("Picture", light), Group("Sound", sound), Group("Learnt", learnt)]
+    return [Group("Face", face), Group("Picture", light), Group("Sound", [*sound, *_hygiene(r)]), Group("Learnt", learnt)]
+
+
+def _hygiene(r: QualityReport) -> list[Figure]:
+    """What was done to the sound before the voice was learnt."""
+    if r.hygiene is None:
+        return []
+    measures, reasons = r.hygiene.measures, [name for key, name in REASONS.items() if any(part.reason == key for part in r.hygiene.left_out)]
+    return [
+        Figure(
+            "Speech learnt from",
+            f"{measures.used:.1f} s",
+            f"of {measures.speech:.1f} s" + (f"; not: {', '.join(reasons)}" if reasons else ""),
+            bool(reasons),
+        ),
+        Figure(
+            "Echo of the room",
+            "unknown" if measures.decay is None else f"{measures.decay:.2f} s",
+            "dry speech 0.1 to 0.25",
+            measures.decay is not None and measures.decay > ECHOING,
+        ),
+        Figure("Repaired", "; ".join(r.hygiene.repairs) or "nothing", "before learning"),
+    ]
 
 
 def _decibel(value: float | None, unit: str = "dB") -> str:

@@ -9,7 +9,6 @@ Three things keep the words clear while the timbre moves, all found by measuring
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from retake.domain.progress import Progress
 
-from . import features
+from . import bases, features
 from .hibari_net import BINS, Spectra, VoiceNet
 from .losses import schedule, spectral_loss
 from .material import Material, realign
@@ -57,6 +56,7 @@ class Adapted:
     warp: float
     first_loss: float
     last_loss: float
+    base: str = bases.HEART  # what the decoder started from
 
 
 def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str], settings: Settings, progress: Progress) -> Adapted:
@@ -69,9 +69,9 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     choose = np.random.default_rng(settings.seed)
     pitch = measure_pitch(material)
     pace = measure_pace(material)
-    net = copy.deepcopy(base.net.voice)
-    net.requires_grad_(False)
     told = torch.from_numpy(pitch.to_base(material.pitch))
+    choice = bases.choose_base(base, material, told, progress)
+    net = bases.start(choice, base)
     warp, offsets = start_from_warped(net, material, told, generator)
     progress.check()
     tape = lay_out(material, told)
@@ -120,7 +120,8 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     _match_long_term(net, material, _speak_adapted(net, material, pitch, generator))
     progress.report(1.0)
     window = max(1, min(20, settings.steps // 4))
-    return Adapted(net.eval(), pitch, pace, warp, float(np.mean(losses[:window] or [0.0])), float(np.mean(losses[-window:] or [0.0])))
+    first, last = (float(np.mean(part or [0.0])) for part in (losses[:window], losses[-window:]))
+    return Adapted(net.eval(), pitch, pace, warp, first, last, choice.name)
 
 
 @torch.no_grad()

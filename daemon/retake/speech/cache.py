@@ -17,6 +17,8 @@ from retake.domain.speech import Speech
 from retake.domain.timing import Phone, Timing, Word
 from retake.media.files import atomic, atomic_json, atomic_text
 
+from .retry import Checked
+
 TIMING_FILE = "timing.json"
 
 
@@ -27,6 +29,12 @@ class SpeechCache:
         self._folder = folder
 
     def get(self, key: str) -> Speech | None:
+        """The speech of that key, or None."""
+        found = self.get_checked(key)
+        return None if found is None else found[0]
+
+    def get_checked(self, key: str) -> tuple[Speech, Checked | None] | None:
+        """The speech and what was found when it was checked (None: it was put here by a version that checked nothing)."""
         meta, sound = self._paths(key)
         if not (meta.is_file() and sound.is_file()):
             return None
@@ -35,20 +43,34 @@ class SpeechCache:
             samples = load_file(sound)["samples"]
             timing = timing_from_json(record["timing"])
             os.utime(meta)  # lines used longest ago are removed first (jobs.retention)
-            return Speech(samples.astype(np.float32), int(record["rate"]), timing, str(record["engine"]))
+            speech = Speech(samples.astype(np.float32), int(record["rate"]), timing, str(record["engine"]))
+            return speech, _checked(speech, record.get("checked"))
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
 
-    def put(self, key: str, speech: Speech) -> None:
+    def put(self, key: str, speech: Speech, checked: Checked | None = None) -> None:
+        """Keep a speech, and what was found when it was checked."""
         self._folder.mkdir(parents=True, exist_ok=True)
         meta, sound = self._paths(key)
         with atomic(sound) as part:
             save_file({"samples": np.ascontiguousarray(speech.samples, np.float32)}, part)
-        record = {"rate": speech.rate, "engine": speech.engine, "timing": timing_to_json(speech.timing)}
+        record: dict[str, Any] = {"rate": speech.rate, "engine": speech.engine, "timing": timing_to_json(speech.timing)}
+        if checked is not None:
+            record["checked"] = checked.as_json()
         atomic_text(meta, json.dumps(record, ensure_ascii=False))
 
     def _paths(self, key: str) -> tuple[Path, Path]:
         return self._folder / f"{key}.json", self._folder / f"{key}.safetensors"
+
+
+def _checked(speech: Speech, record: object) -> Checked | None:
+    """What was found; None for a record of another version, whose speech is checked again."""
+    if not isinstance(record, dict):
+        return None
+    try:
+        return Checked.from_json(speech, record)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def save_timing(folder: Path, timing: Timing) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from retake.domain.errors import ErrorKind, RetakeError
 from retake.domain.hints import shown
+from retake.domain.language import primary
 from retake.domain.progress import Progress
 from retake.domain.speaker import Speaker
 from retake.domain.speech import Speech
@@ -22,9 +23,10 @@ from retake.engines.hosts import Hosts, hosts
 from retake.engines.process import HostProcess
 from retake.media.files import sha256
 
-from . import activity
+from . import activity, languages
 from .align import align
 from .mastering import master
+from .pieces import pieces_of
 from .recognise import recognise
 from .stretch import stretch
 from .text import normalise, sentences
@@ -50,21 +52,27 @@ class HostedVoice:
     Args:
         home: Retake's folder.
         name: of an installed voice engine.
+        language: the engine's tag of what it is to speak; None: the text's, where it is noticed, else the speaker's (`languages.chosen`).
     """
 
-    def __init__(self, home: Path, name: str, *, pool: Hosts | None = None) -> None:
+    def __init__(self, home: Path, name: str, *, pool: Hosts | None = None, language: str | None = None) -> None:
         self.name = name
+        self._language = language
         self._home = home
         self._pool = pool
         self._engine()
 
     @property
     def version(self) -> str:
-        return self._engine().sound_version
+        return self._engine().sound_version + (f"-{self._language}" if self._language else "")
 
     @property
     def languages(self) -> tuple[str, ...]:
         return tuple(self._engine().manifest.languages)
+
+    def speaking(self, language: str) -> HostedVoice:
+        """This voice, speaking the language that the engine calls so."""
+        return HostedVoice(self._home, self.name, pool=self._pool, language=language)
 
     def speak(
         self, speaker: Path, text: str, *, seed: int = 0, style: str = "neutral", pace: float = 1.0, progress: Progress | None = None
@@ -82,8 +90,11 @@ class HostedVoice:
         progress = progress or Progress()
         engine = self._engine()
         person = _person(speaker)
-        language = _language(engine, person.language, self._home)
-        spoken = [normalise(sentence) for sentence in sentences(text)] if language == _ALIGNED else [shown(text).strip()]
+        language = self._language or languages.chosen(text, self.languages, asked=None, own=person.language)
+        if language is None:
+            raise languages.refused(self.name, self.languages, person.language, self._home)
+        aligned = primary(language) == _ALIGNED
+        spoken = [normalise(sentence) for sentence in sentences(text)] if aligned else pieces_of(shown(text))
         reference = speaker / "reference.wav"
         fields = {
             "text": " ".join(spoken),
@@ -97,10 +108,10 @@ class HostedVoice:
         for number in range(READINGS):
             order = fields | {"seed": (seed + number * _NEXT_SEED) % 2**31}
             samples, rate = self._made(engine, order, pace, progress)
-            reading = _timed(samples, rate, text if language == _ALIGNED else None, progress)
+            reading = _timed(samples, rate, text if aligned else None, progress)
             if reading is not None and (best is None or reading.timing.confidence > best.timing.confidence):
                 best = reading
-            if best is not None and (best.timing.confidence >= SURE or language != _ALIGNED):
+            if best is not None and (best.timing.confidence >= SURE or not aligned):
                 break
         if best is None:
             raise RetakeError(
@@ -110,7 +121,7 @@ class HostedVoice:
             )
         samples = master(best.samples, best.rate, person.loudness_lufs)
         progress.report(1.0)
-        return Speech(samples, best.rate, best.timing, f"{self.name} {engine.sound_version}")
+        return Speech(samples, best.rate, best.timing, f"{self.name} {self.version}")
 
     def _engine(self) -> registry.Engine:
         return registry.ready_engine(self._home, self.name, "voice")
@@ -183,18 +194,6 @@ def _person(folder: Path) -> Speaker:
         raise RetakeError(
             f"The record of the speaker '{folder.name}' cannot be read.", "Enrol the speaker again.", kind=ErrorKind.ENVIRONMENT, code="bad_speaker"
         ) from error
-
-
-def _language(engine: registry.Engine, wanted: str, home: Path) -> str:
-    """The engine's own tag for a language; raises RetakeError naming the engines that speak it."""
-    known = engine.manifest.languages
-    plain = wanted.split("-", maxsplit=1)[0]
-    for tag in (wanted, plain):
-        if not known or tag in known:
-            return tag
-    others = [one.name for one in registry.engines(home, "voice") if not one.manifest.languages or plain in one.manifest.languages]
-    remedy = f"Engines that do: {', '.join(others)}." if others else "No engine that Retake knows does."
-    raise RetakeError(f"The engine '{engine.name}' does not speak '{wanted}'.", remedy, code="engine_language")
 
 
 def _bad_sound(engine: str, what: str) -> RetakeError:

@@ -19,6 +19,9 @@ from . import features
 from .adapt import Settings, adapt
 from .hearing import heard_phonemes
 from .hibari_net import BINS, HOP, RATE
+from .hygiene import clean_reference
+from .hygiene_record import save_record
+from .hygiene_words import kept_words
 from .loudness import SILENT, loudness
 from .material import Material, prepare
 from .plan import plan
@@ -36,7 +39,7 @@ ROOM_AT_MOST = -42.0  # dB against the speech; louder rooms are reproduced quiet
 def enrol(
     folder: Path, samples: NDArray[np.float32], rate: int, text: str | None, progress: Progress, *, settings: Settings | None = None
 ) -> VoiceProfile:
-    """Learn a voice and store it in `folder`/voice. 40 s of processor time for 20 s of reference.
+    """Learn a voice and store it in `folder`/voice. 55 s of processor time for 20 s of reference.
 
     Args:
         folder: the speaker's folder; must exist.
@@ -48,8 +51,11 @@ def enrol(
     """
     settings = settings or Settings()
     clean = _to_working_rate(samples, rate)
+    reference = clean_reference(samples, rate, progress)
+    if reference.samples is not samples:
+        clean = _to_working_rate(reference.samples, rate)
     base = Synthesiser()
-    text = (text or "").strip()
+    text = kept_words((text or "").strip(), reference.left_out, folder)
     if text:
         sentences: Sequence[str] = [utterance.phonemes for utterance in plan(text)]
     else:
@@ -75,17 +81,19 @@ def enrol(
         pace=adapted.pace,
         pause=_sentence_pause(material),
         warp=adapted.warp,
+        base=adapted.base,
         alignment_cost=cost,
         steps=settings.steps,
         first_loss=adapted.first_loss,
         last_loss=adapted.last_loss,
         loudness_lufs=level if level > SILENT else None,
-        bandwidth_hz=features.bandwidth(samples, rate),
+        bandwidth_hz=features.bandwidth(reference.samples, rate),
         noise_db=noise,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
     )
-    profile = profile.model_copy(update={"warnings": tuple(_findings(profile))})
+    profile = profile.model_copy(update={"warnings": (*_findings(profile), *reference.findings)})
     progress.check()
+    save_record(folder, reference.record)
     save_voice(folder, profile, weights)
     return profile
 

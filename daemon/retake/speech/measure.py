@@ -15,7 +15,7 @@ from retake.domain.progress import Progress
 from . import activity
 from .loudness import loudness
 from .phone_network import decode, expected_phones, posteriors
-from .pronounce import to_arpabet
+from .pronounce import pronounce, to_arpabet
 from .text import Token, check, tokens
 from .voiceprint import embed
 
@@ -70,21 +70,32 @@ def phone_error_rate(samples: Samples, rate: int, text: str, progress: Progress 
     be spoken.
     """
     check(text)
-    said = _merge([phone for token in tokens(text) for phone in _expected(token, progress)])
+    said = merge([phone for token in tokens(text) for phone in expected_of(token, progress)])
     words, _ = decode(posteriors(samples, rate, progress))
-    heard = _merge([symbol for word in words for symbol in word])
+    heard = merge([symbol for word in words for symbol in word])
     return edit_distance(said, heard) / max(1, len(said))
 
 
-def _expected(token: Token, progress: Progress | None) -> list[str]:
-    """A word whose sounds a hint gives is wrong where it is said otherwise, not where it is said as written."""
+def expected_of(token: Token, progress: Progress | None) -> list[str]:
+    """The phones that the recogniser reports for a word that is said as asked (`phone_network.expected_phones`).
+
+    A word whose sounds a hint gives is wrong where it is said otherwise, not where it is said as written. Letters that are spelled have the
+    dictionary's names: the recogniser's own letter-to-sound model makes syllables of them.
+    """
     if not token.sounds:
-        return expected_phones(token.spoken, progress)
+        return [symbol for word in token.spoken.split() for symbol in _expected_word(word, progress)]
     around = expected_phones(token.opening, progress), expected_phones(token.closing, progress)
     return [*around[0], *(symbol for symbol, _ in to_arpabet(token.sounds)), *around[1]]
 
 
-def _merge(phones: list[str]) -> list[str]:
+def _expected_word(word: str, progress: Progress | None) -> list[str]:
+    letter = word.strip(".,;:!?…\"'()—-")
+    if len(letter) == 1 and letter.isalpha() and letter not in "aAI":
+        return [symbol for one in pronounce(letter) for symbol, _ in one.phones]
+    return expected_phones(word, progress)
+
+
+def merge(phones: list[str]) -> list[str]:
     """Fold phones that are hard to tell apart, and a schwa with R into ER."""
     out: list[str] = []
     for phone in phones:

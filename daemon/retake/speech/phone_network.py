@@ -24,6 +24,7 @@ RATE = 16000
 FRAME = 0.02  # s
 _CHUNK, _CONTEXT = 20.0, 1.0  # s: long recordings are heard in pieces, with some sound around each
 _GAP, _MARGIN = 1.0, 0.6  # s of silence that part two stretches, and that are heard around each
+_SHORT, _QUIET = 3.0, 0.8  # s below which a sound is heard with quiet around it, and how much of it
 _BLANK_BIAS = 0.9  # factor on the probability of "nothing new", as hama's own decoder uses it
 SYMBOLS: tuple[str, ...] = tuple(phone for phone in PHONES if phone != SILENCE)
 INDEX = {symbol: i for i, symbol in enumerate(SYMBOLS)}
@@ -90,8 +91,18 @@ def posteriors(samples: NDArray[np.float32], rate: int, progress: Progress | Non
     for low, high in activity.stretches(activity.active(sound, RATE), _GAP, _MARGIN):
         first, last = int(low / FRAME), min(count, int(np.ceil(high / FRAME)))
         piece = sound[first * hop : last * hop]
-        out[first:last] = _hear(piece * (0.7 / max(1e-6, float(np.abs(piece).max(initial=0.0)))), last - first, progress or Progress())
+        out[first:last] = _hear_short(piece * (0.7 / max(1e-6, float(np.abs(piece).max(initial=0.0)))), last - first, progress or Progress())
     return out
+
+
+def _hear_short(sound: NDArray[np.float32], count: int, progress: Progress) -> NDArray[np.float32]:
+    """`_hear`; a short sound gets quiet around it, without which the network hears next to nothing ("Yes." as nothing at all)."""
+    if count * FRAME >= _SHORT:
+        return _hear(sound, count, progress)
+    lead = round(_QUIET / FRAME)
+    padding = lead * round(FRAME * RATE)
+    around = np.random.default_rng(0).normal(0.0, 1e-4, (2, padding)).astype(np.float32)  # digital silence is no sound that it knows
+    return _hear(np.concatenate([around[0], sound, around[1]]), count + 2 * lead, progress)[lead : lead + count]
 
 
 def _hear(sound: NDArray[np.float32], count: int, progress: Progress) -> NDArray[np.float32]:

@@ -14,25 +14,27 @@ from pathlib import Path
 
 import numpy as np
 
-from retake.domain.errors import RetakeError
 from retake.domain.phones import SILENCE
 from retake.domain.progress import Progress
 from retake.domain.speech import Speech
 from retake.domain.timing import Phone, Timing, Word
 
-from .align import MISMATCH
 from .protocol import VoiceEngine
 from .recording import DOUBTFUL
+from .splice_choice import made
 from .splice_context import Manner
-from .splice_edit import Job, Patch, patch
-from .splice_fit import recording_of
+from .splice_edit import Job, Patch
 from .splice_join import JoinFigures, frames_of, join_figures, pitch_of
+from .splice_local import bounds_of, moved, neighbourhood
+from .splice_notes import sound_notes, unheard, voice_note
+from .splice_times import TimeMap, time_map
+from .splice_words import kept_words, merged, old_words
 from .text import check
 from .word_diff import Change, WrittenWord, changes, share_changed, words_of
 
 TOO_LARGE = 0.6  # share of changed words from which saying the line anew sounds better
-SHORTEST_KEPT = 0.2  # s of kept words between two changes; shorter ones are said anew with them
 _SHORTEST_PHONE = 0.004  # s
+_AROUND = 2.0  # s on each side of a join that its figures are taken from
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Join:
 
 @dataclass(frozen=True)
 class Span:
-    """What was replaced: samples old_start..old_end of the recording by samples start..end of the new speech, with the words of both."""
+    """What was replaced: samples old_start..old_end of the recording by samples start..end of the new speech, with the words of both.
+
+    again: kept words that were said anew because a join beside them would have been heard more; reasons: sentences that say why.
+    """
 
     start: int
     end: int
@@ -55,19 +60,23 @@ class Span:
     old_words: tuple[str, ...]
     new_words: tuple[str, ...]
     joins: tuple[Join, ...]
+    again: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Spliced:
     """The new speech, with what is new in it. Outside `spans` its samples are those of the recording.
 
-    changed: share of words (0..1). notes: sentences for the user.
+    changed: share of words (0..1). notes: sentences for the user. times: where every time of the recording is now, and back; the words' new times
+    are in speech.timing.
     """
 
     speech: Speech
     spans: tuple[Span, ...]
     changed: float
     notes: tuple[str, ...]
+    times: TimeMap
 
     @property
     def too_large(self) -> bool:
@@ -106,83 +115,51 @@ def splice(
     progress = progress or Progress()
     check(new_text)
     new = words_of(new_text)
-    old = _old_words(original, old_text)
+    old = old_words(original, old_text)
     found = changes([word.key for word in old], [word.key for word in new])
     changed = share_changed(found, len(old), len(new))
-    found = _merged(found, original.timing.words)
+    found, why = merged(found, original.timing.words)
     samples = np.ascontiguousarray(original.samples, np.float32)
     if not found:
         timing = replace(original.timing, words=tuple(replace(w, text=n.written) for w, n in zip(original.timing.words, new, strict=True)))
         progress.report(1.0)
-        return Spliced(replace(original, timing=timing), (), 0.0, ("No word changed, so neither did the sound.",))
-    recording = recording_of(samples, original.rate, original.timing.words, original.timing.phones, speaker)
-    job = Job(recording, new, old, _kept(found, len(old)), Manner(voice, speaker, seed, style), keep_length)
+        times = time_map([], len(samples), original.rate)
+        return Spliced(replace(original, timing=timing), (), 0.0, ("No word changed, so neither did the sound.",), times)
+    kept = kept_words(found, len(old))
+    manner = Manner(voice, speaker, seed, style)
     patches: list[Patch] = []
+    reasons: list[tuple[str, ...]] = []
+    notes = _notes(original.timing, changed)
+    strange: list[str] | None = None
     for number, change in enumerate(found):
         progress.report(number / len(found))
-        patches.append(patch(job, change, progress))
-    speech, starts = _assembled(original, samples, patches, job)
-    spans = _spans(speech, patches, starts, old, new)
+        recording, begin = neighbourhood(original, change, new, kept, speaker)
+        lost = [] if original.timing.exact else unheard(recording, change, begin / original.rate, progress)
+        notes += sound_notes(recording, change, lost)
+        job = Job(recording, new, old, kept, manner, keep_length, bounds_of(found, number, original.timing.words, begin / original.rate))
+        done = made(job, change, progress)
+        if strange is None and done.heard is not None:
+            strange = voice_note(recording, done.heard, progress)
+            notes += strange
+        patches.append(moved(done.patch, begin))
+        reasons.append((*why[number], *done.reasons))
+    speech, starts = _assembled(original, samples, patches, old=old, new=new, kept=kept)
+    spans = _spans(speech, patches, starts, old=original.timing.words, new=new, found=found, reasons=reasons)
+    times = time_map([(one.start, one.end, one.old_start, one.old_end) for one in spans], len(samples), original.rate)
     progress.report(1.0)
-    return Spliced(speech, spans, changed, tuple(_notes(original.timing, changed)))
+    return Spliced(speech, spans, changed, tuple(dict.fromkeys(notes)), times)
 
 
-def _old_words(original: Speech, old_text: str | None) -> list[WrittenWord]:
-    """The recording's words in the form that is compared. Raises RetakeError where they are not known well enough."""
-    timing = original.timing
-    if not timing.words:
-        raise RetakeError("The words of the recording are not known.", "Give its transcript.", code="splice_no_words")
-    if not timing.exact and timing.confidence < MISMATCH:
-        raise RetakeError(
-            "The words of the recording are not where its transcript says.", "Correct the transcript of the recording.", code="transcript_mismatch"
-        )
-    heard = [(words_of(word.text) or [WrittenWord(word.text, word.text, word.text)])[0] for word in timing.words]
-    heard = [replace(word, written=whole.text) for word, whole in zip(heard, timing.words, strict=True)]
-    if old_text is None:
-        return heard
-    asked = words_of(old_text)
-    plain = [word.key.partition("\0")[0] for word in asked]
-    for place in range(max(len(plain), len(heard))):
-        if place >= len(plain) or place >= len(heard) or plain[place] != heard[place].key:
-            name = asked[place].written if place < len(asked) else heard[place].written
-            raise RetakeError(
-                f"'{name}' (word {place + 1}) is not where the old text and the recording's times have the same word.",
-                "Give the text that the recording says, or leave it out.",
-                code="splice_words_differ",
-            )
-    return asked
-
-
-def _merged(found: Sequence[Change], words: Sequence[Word]) -> list[Change]:
-    """Changes with hardly anything between them as one."""
-    out: list[Change] = []
-    for change in found:
-        if out:
-            last = out[-1]
-            if words[change.old_start - 1].end - words[last.old_end].start < SHORTEST_KEPT:
-                out[-1] = Change(last.old_start, change.old_end, last.new_start, change.new_end)
-                continue
-        out.append(change)
-    return out
-
-
-def _kept(found: Sequence[Change], count: int) -> dict[int, int]:
-    """Number of every kept old word -> its number in the new text."""
-    out: dict[int, int] = {}
-    place, shift = 0, 0
-    for change in [*found, Change(count, count, 0, 0)]:
-        out |= {old: old + shift for old in range(place, change.old_start)}
-        place, shift = change.old_end, change.new_end - change.old_end
-    return out
-
-
-def _assembled(original: Speech, samples: np.ndarray, patches: Sequence[Patch], job: Job) -> tuple[Speech, list[int]]:
+def _assembled(
+    original: Speech, samples: np.ndarray, patches: Sequence[Patch], *, old: Sequence[WrittenWord], new: Sequence[WrittenWord], kept: dict[int, int]
+) -> tuple[Speech, list[int]]:
     """The recording with its patches, and where each of them starts in it."""
     rate = original.rate
     parts: list[np.ndarray] = []
     starts: list[int] = []
     phones: list[Phone] = []
     words: dict[int, Word] = {}
+    said: dict[int, Word] = {}
     ends: dict[int, float] = {}
     begins: dict[int, float] = {}
     at = length = 0
@@ -196,10 +173,10 @@ def _assembled(original: Speech, samples: np.ndarray, patches: Sequence[Patch], 
             if phone.end > low and phone.start < high:
                 phones.append(Phone(phone.symbol, max(low, phone.start) + shift, min(high, phone.end) + shift, phone.stress))
         first = patches[len(starts) - 1].change.old_end if starts else 0
-        for place in range(first, one.change.old_start if one else len(job.old)):
-            number = job.kept[place]
+        for place in range(first, one.change.old_start if one else len(old)):
+            number = kept[place]
             word = original.timing.words[place]
-            words[number] = Word(job.new[number].written, word.start + shift, word.end + shift)
+            words[number] = Word(new[number].written, word.start + shift, word.end + shift)
         parts.append(samples[at:stop])
         length += stop - at
         if one is None:
@@ -207,14 +184,15 @@ def _assembled(original: Speech, samples: np.ndarray, patches: Sequence[Patch], 
         starts.append(length)
         begin = length / rate
         phones += [Phone(phone.symbol, phone.start + begin, phone.end + begin, phone.stress) for phone in one.phones]
-        words |= {number: Word(word.text, word.start + begin, word.end + begin) for number, word in one.words}
+        said |= {number: Word(word.text, word.start + begin, word.end + begin) for number, word in one.words}
         if one.before_end is not None:
-            ends[one.change.new_start - 1] = begin + one.before_end
+            ends[one.before_end[0]] = begin + one.before_end[1]
         if one.after_start is not None:
-            begins[one.change.new_end] = begin + one.after_start
+            begins[one.after_start[0]] = begin + one.after_start[1]
         parts.append(one.samples)
         length += len(one.samples)
         at = one.stop
+    words |= said
     for number, end in ends.items():
         words[number] = replace(words[number], end=end)
     for number, start in begins.items():
@@ -255,19 +233,28 @@ def _tiled(phones: Sequence[Phone], duration: float) -> tuple[Phone, ...]:
 
 
 def _spans(
-    speech: Speech, patches: Sequence[Patch], starts: Sequence[int], old: Sequence[WrittenWord], new: Sequence[WrittenWord]
+    speech: Speech,
+    patches: Sequence[Patch],
+    starts: Sequence[int],
+    *,
+    old: Sequence[Word],
+    new: Sequence[WrittenWord],
+    found: Sequence[Change],
+    reasons: Sequence[tuple[str, ...]],
 ) -> tuple[Span, ...]:
-    frames = frames_of(speech.samples, speech.rate, pitch_of(speech.samples, speech.rate))
+    rate, reach = speech.rate, round(_AROUND * speech.rate)
     out: list[Span] = []
-    for one, start in zip(patches, starts, strict=True):
+    for one, start, change, why in zip(patches, starts, found, reasons, strict=True):
+        low = max(0, start - reach)
+        sound = speech.samples[low : start + len(one.samples) + reach]
+        frames = frames_of(sound, rate, pitch_of(sound, rate))
         joins = []
         for place, kind in one.joins:
-            time = (start + place) / speech.rate
-            joins.append(Join(round(time, 4), kind, join_figures(frames, time)))
-        change = one.change
-        before = tuple(word.written for word in old[change.old_start : change.old_end])
+            joins.append(Join(round((start + place) / rate, 4), kind, join_figures(frames, (start + place - low) / rate)))
+        before = tuple(word.text for word in old[change.old_start : change.old_end])
         after = tuple(word.written for word in new[change.new_start : change.new_end])
-        out.append(Span(start, start + len(one.samples), one.start, one.stop, before, after, tuple(joins)))
+        again = tuple(new[number].written for number, _ in one.words if not change.new_start <= number < change.new_end)
+        out.append(Span(start, start + len(one.samples), one.start, one.stop, before, after, tuple(joins), again, why))
     return tuple(out)
 
 

@@ -22,7 +22,7 @@ Samples = NDArray[np.float32]
 FURTHEST = 24  # words on each side; engines that live elsewhere take seconds for long sentences
 SURE = 0.5  # confidence of the words' times in a reading that is cut
 SEVERAL = 3  # readings that are tried where the words of one are doubtful
-_NEXT_SEED = 7919
+_NEXT_SEED, _NEXT_READING = 7919, 104729
 _SAME_PACE = 0.03
 _PACES = (0.8, 1.25)  # how far the reading's pace may be from the speaker's own to be that of the recording
 _COMPARED = 0.5  # s of words in common from which paces are compared
@@ -115,8 +115,13 @@ class Manner:
     seed: int
     style: str
 
-    def read(self, words: Sequence[WrittenWord], bounds: tuple[int, int], change: Change, pace: float, progress: Progress) -> Reading:
+    def read(
+        self, words: Sequence[WrittenWord], bounds: tuple[int, int], change: Change, pace: float, progress: Progress, *, number: int = 0
+    ) -> Reading:
         """Have the words `bounds` of the new text spoken. Readings whose words are doubtful are made again with other seeds.
+
+        Args:
+            number: 0 the first reading, then others that differ in melody and rhythm as far as the engine's seeds do.
 
         Raises:
             RetakeError: what the engine raises; a changed word that it did not say (splice_word_missing); words that cannot be found in what it
@@ -126,7 +131,7 @@ class Manner:
         text = " ".join(word.raw for word in asked)
         problem: RetakeError | None = None
         for attempt in range(SEVERAL):
-            seed = self.seed + attempt * _NEXT_SEED
+            seed = self.seed + number * _NEXT_READING + attempt * _NEXT_SEED
             speech = self.voice.speak(self.speaker, text, seed=seed, style=self.style, pace=pace, progress=progress)
             try:
                 return _reading(speech, asked, bounds[0], change)

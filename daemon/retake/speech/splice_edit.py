@@ -9,52 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retake.domain.errors import RetakeError
-from retake.domain.progress import Progress
 from retake.domain.timing import Phone, Word
 
-from .splice_context import Manner, Reading, context_of, fitting_pace
-from .splice_fit import Pair, Recording, fitted, quiet_reading, room
-from .splice_join import Cut, Frames, best_cut, crossfade, settled, settled_together
+from .splice_context import Manner, Reading
+from .splice_fit import Pair, Recording, bent, fitted, quiet_reading, room
+from .splice_join import Cut, best_cut, crossfade, settled, settled_together
+from .splice_places import GAP, Bounds, Edges, cuts, edges_of, edges_read, meeting
 from .stretch import stretch
 from .word_diff import Change, WrittenWord
 
 Samples = NDArray[np.float32]
 FIT = 1.12  # how much faster or slower new words are said to last as long as the old ones
-GAP = 0.06  # s of silence between words from which it is a pause
-_INTO = 0.14  # s that a join may lie within the word beside a change, and
-_SHARE = 0.45  # the share of that word
-_TIGHT = 0.05  # s that is left of a pause where time is short
 _LEAST = 0.02  # s that a join may reach into a sound which is not said twice
-# dB of spectral distance for a second of: rhythm off; one phone said twice or lost; a neighbour's sound replaced
-_RHYTHM, _PHONE, _DEPTH, _LOSS = 60.0, 120.0, 15.0, 200.0
-_PHONE_FREE = 0.008  # s
-_WITHOUT_LEAD = (0.06, 0.02)  # s before the first word in which a reading begins where nothing comes before
+# dB of spectral distance for a second of rhythm that is off, and of a neighbour's sound lost
+_RHYTHM, _LOSS = 60.0, 200.0
 _MOST_EMPTY = 4.0  # s of silence that may stand for words taken out
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Around a change, in s: end of the word before it, start and end of what is changed, start of the word after it, and how far joins may go.
-
-    Where nothing comes before (after), `before` is 0 (`after` the duration) and so is `low` (`high`).
-    """
-
-    low: float
-    before: float
-    start: float
-    end: float
-    after: float
-    high: float
-    first: bool
-    last: bool
+_WHOLE = 0.03  # s of a kept word that may be missing for it to count as said anew
 
 
 @dataclass(frozen=True)
 class Patch:
     """What takes the place of samples start..stop of the recording.
 
-    words, phones: s from the first of `samples`; words with their number in the new text. joins: samples from there, each with its kind.
-    before_end, after_start: where the words beside it now end and start, if they reach into it.
+    words, phones: s from the first of `samples`; words, kept ones that are said anew among them, with their number in the new text.
+    joins: samples from there, each with its kind. before_end, after_start: a word that reaches into it, and where that now ends or starts.
+    unbent: semitones by which its melody could not be fitted.
     """
 
     change: Change
@@ -64,16 +43,17 @@ class Patch:
     words: tuple[tuple[int, Word], ...]
     phones: tuple[Phone, ...]
     joins: tuple[tuple[int, str], ...]
-    before_end: float | None = None
-    after_start: float | None = None
+    before_end: tuple[int, float] | None = None
+    after_start: tuple[int, float] | None = None
     exact: bool = True
     confidence: float = 1.0
     engine: str = ""
+    unbent: float = 0.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all changes of one text share."""
+    """A change's surroundings. bounds: how far joins may go."""
 
     recording: Recording
     new: Sequence[WrittenWord]
@@ -81,30 +61,22 @@ class Job:
     kept: Mapping[int, int]  # number of an old word -> number in the new text
     manner: Manner
     keep_length: bool
+    bounds: Bounds
 
 
-def patch(job: Job, change: Change, progress: Progress) -> Patch:
-    """Make the change. Raises RetakeError: see speech.splice.splice."""
-    own = _edges_of(job.recording, change)
-    if change.new_start == change.new_end:
-        return _emptied(job, change, own) if job.keep_length else _closed(job, change, own)
-    bounds = context_of(job.new, change)
-    reading = job.manner.read(job.new, bounds, change, 1.0, progress)
-    kept = [(job.recording.words[o], n) for o, n in job.kept.items() if bounds[0] <= n < bounds[1]]
-    pace = fitting_pace(reading, kept)
-    if pace != 1.0:
-        reading = job.manner.read(job.new, bounds, change, pace, progress)
-    progress.check()
-    ready, frames = _fit(job, change, reading)
-    left, right = _cuts(job, change, own, ready, frames, tight=False)
-    if job.keep_length:
-        ready, left, right = _timed(job, change, own, (ready, frames), (left, right))
-    return _inserted(job, change, own, ready, (left, right))
-
-
-def _fit(job: Job, change: Change, reading: Reading) -> tuple[Reading, Frames]:
+def said(job: Job, change: Change, reading: Reading) -> Patch:
+    """The change made with words of a reading. Raises RetakeError (does_not_fit)."""
     before, after = _pairs(job, change, reading)
-    return fitted(reading, job.recording, before, after, job.manner.seed)
+    fit = fitted(reading, job.recording, before, after, job.manner.seed)
+    beside = (before[: _run(job, change, back=True)], after[: _run(job, change, back=False)])
+    at = meeting(job.recording, fit.reading, fit.frames, change, pairs=beside, bounds=job.bounds, texts=(job.old, job.new))
+    chosen = cuts(at)
+    if job.keep_length and _ratio(chosen) > FIT:
+        chosen = cuts(at, tight=True)
+    ready, unbent = bent(fit, job.recording, chosen)
+    if job.keep_length:
+        ready, chosen = _timed(job, change, ready, chosen)
+    return replace(_inserted(job, change, at.own, ready, chosen), unbent=unbent)
 
 
 def _pairs(job: Job, change: Change, reading: Reading) -> tuple[list[Pair], list[Pair]]:
@@ -114,102 +86,37 @@ def _pairs(job: Job, change: Change, reading: Reading) -> tuple[list[Pair], list
         out: list[Pair] = []
         for place in places:
             number = job.kept.get(place)
-            said = reading.word(number) if number is not None else None
-            if said is not None:
-                out.append((job.recording.words[place], said))
+            heard = reading.word(number) if number is not None else None
+            word = job.recording.words[place]
+            if heard is not None and word.start >= 0 and word.end <= job.recording.duration:
+                out.append((word, heard))
         return out
 
     return pairs(range(change.old_start - 1, -1, -1)), pairs(range(change.old_end, len(job.recording.words)))
 
 
-def _edges_of(recording: Recording, change: Change) -> Edges:
-    words = recording.words
-    before = words[change.old_start - 1] if change.old_start else None
-    after = words[change.old_end] if change.old_end < len(words) else None
-    left, right = before.end if before else 0.0, after.start if after else recording.duration
-    if change.old_start < change.old_end:
-        start, end = words[change.old_start].start, words[change.old_end - 1].end
-    else:
-        start = end = (left + right) / 2
-    return _edges(before, after, (left, right), (start, end))
+def _run(job: Job, change: Change, *, back: bool) -> int:
+    """How many kept words lie right beside the change before another one comes."""
+    count, step = 0, -1 if back else 1
+    old, new = (change.old_start - 1, change.new_start - 1) if back else (change.old_end, change.new_end)
+    while job.kept.get(old + step * count) == new + step * count:
+        count += 1
+    return count
 
 
-def _edges(before: Word | None, after: Word | None, gap: tuple[float, float], changed: tuple[float, float]) -> Edges:
-    (left, right), (start, end) = gap, changed
-    start, end = max(left, start), min(right, end)
-    low = left - min(_INTO, _SHARE * (before.end - before.start)) if before else left
-    high = right + min(_INTO, _SHARE * (after.end - after.start)) if after else right
-    return Edges(low, left, start, max(start, end), right, high, before is None, after is None)
+def _ratio(chosen: tuple[Cut, Cut]) -> float:
+    """How many times as long as their place the new words are."""
+    left, right = chosen
+    return (right.a - left.b) / max(1e-6, right.b - left.a)
 
 
-def _edges_read(reading: Reading, change: Change) -> Edges:
-    before, after = reading.word(change.new_start - 1), reading.word(change.new_end)
-    first, last = reading.word(change.new_start), reading.word(change.new_end - 1)
-    start = first.start if first else 0.0
-    end = last.end if last else reading.duration
-    left = before.end if before else max(0.0, start - _WITHOUT_LEAD[0])
-    right = after.start if after else min(reading.duration, end + 2 * _WITHOUT_LEAD[0])
-    return _edges(before, after, (left, right), (start, end))
-
-
-def _wanted_gap(own: float, read: float, old: WrittenWord | None, new: WrittenWord | None) -> float:
-    """s of pause at one side of a change: the recording's own where its text asks for a pause as before, else the reading's."""
-    asked = new is not None and new.ends_phrase
-    if new is None or (new.pause is not None):
-        return own if new is None else read
-    was = old is not None and old.ends_phrase
-    if own > GAP and (asked or not was):
-        return own
-    return read if asked else min(read, GAP)
-
-
-def _cuts(job: Job, change: Change, own: Edges, reading: Reading, frames: Frames, *, tight: bool) -> tuple[Cut, Cut]:
-    read = _edges_read(reading, change)
-    nothing_old = change.old_start == change.old_end
-    new_before = job.new[change.new_start - 1] if change.new_start else None
-    old_before = job.old[change.old_start - 1] if change.old_start else None
-    gap = own.after - own.before if nothing_old else own.start - own.before
-    wanted = _wanted_gap(gap, read.start - read.before, old_before, new_before)
-    wanted = min(wanted, _TIGHT) if tight else wanted
-
-    def left_timing(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-        inside_a, inside_b = np.minimum(a - own.before, 0.0), np.minimum(b - read.before, 0.0)
-        rhythm = np.abs((a - own.before) + (read.start - b) - wanted)
-        return _RHYTHM * rhythm + _PHONE * np.maximum(0.0, np.abs(inside_a - inside_b) - _PHONE_FREE) - _DEPTH * inside_a
-
-    left = best_cut(job.recording.frames, frames, (own.low, own.start), _begin(read), left_timing)
-    new_last = job.new[change.new_end - 1]
-    old_last = job.old[change.old_end - 1] if change.old_end else None
-    gap = own.after - own.before if nothing_old else own.after - own.end
-    wanted_after = _wanted_gap(gap, read.after - read.end, old_last, new_last)
-    if own.last:
-        wanted_after = own.after - own.end
-    wanted_after = min(wanted_after, _TIGHT) if tight and not own.last else wanted_after
-
-    def right_timing(b: NDArray[np.float64], a: NDArray[np.float64]) -> NDArray[np.float64]:
-        inside_a, inside_b = np.minimum(own.after - a, 0.0), np.minimum(read.after - b, 0.0)
-        rhythm = np.abs((own.after - a) + (b - read.end) - wanted_after)
-        return _RHYTHM * rhythm + _PHONE * np.maximum(0.0, np.abs(inside_a - inside_b) - _PHONE_FREE) - _DEPTH * inside_a
-
-    earliest = max(own.end, left.a) if nothing_old else own.end
-    right = best_cut(frames, job.recording.frames, (read.end, max(read.end, read.high)), (earliest, max(earliest, own.high)), right_timing)
-    return left, right
-
-
-def _begin(read: Edges) -> tuple[float, float]:
-    return (read.low, max(read.low, read.start - _WITHOUT_LEAD[1])) if read.first else (read.low, read.start)
-
-
-def _timed(job: Job, change: Change, own: Edges, fit: tuple[Reading, Frames], cuts: tuple[Cut, Cut]) -> tuple[Reading, Cut, Cut]:
+def _timed(job: Job, change: Change, reading: Reading, chosen: tuple[Cut, Cut]) -> tuple[Reading, tuple[Cut, Cut]]:
     """The reading made as long as what it replaces: faster or slower by FIT at most, the rest in pauses. Raises RetakeError (does_not_fit)."""
     rate = job.recording.rate
-    (reading, frames), (left, right) = fit, cuts
-    ratio = _length(left, right) / max(1e-6, right.b - left.a)
+    left, right = chosen
+    ratio = _ratio(chosen)
     if ratio > FIT:
-        left, right = _cuts(job, change, own, reading, frames, tight=True)
-        ratio = _length(left, right) / max(1e-6, right.b - left.a)
-    if ratio > FIT:
-        there, needed = right.b - left.a, _length(left, right) / FIT
+        there, needed = right.b - left.a, (right.a - left.b) / FIT
         raise RetakeError(
             f"The new words need {needed:.2f} s, but the old ones leave {max(0.0, there):.2f} s.",
             "Use fewer words, or let the clip become longer.",
@@ -223,16 +130,12 @@ def _timed(job: Job, change: Change, own: Edges, fit: tuple[Reading, Frames], cu
     begin, end = left.b * factor, right.a * factor
     missing = wanted - round((end - begin) * rate)
     if missing > round(0.005 * rate):
-        read = _edges_read(reading, change)
+        read = edges_read(reading, change)
         at = _opening(read, job.new, change)
         reading = reading.opened(_with_pause(reading.samples, room(job.recording, missing, job.manner.seed), round(at * rate)), at, missing / rate)
         end += missing / rate
         begin += missing / rate if begin > at else 0.0
-    return reading, replace(left, b=begin), replace(right, a=end)
-
-
-def _length(left: Cut, right: Cut) -> float:
-    return right.a - left.b
+    return reading, (replace(left, b=begin), replace(right, a=end))
 
 
 def _opening(read: Edges, new: Sequence[WrittenWord], change: Change) -> float:
@@ -254,8 +157,8 @@ def _with_pause(samples: Samples, pause: Samples, at: int) -> Samples:
     return np.concatenate([head, pause, tail])
 
 
-def _inserted(job: Job, change: Change, own: Edges, reading: Reading, cuts: tuple[Cut, Cut]) -> Patch:
-    left, right = cuts
+def _inserted(job: Job, change: Change, own: Edges, reading: Reading, chosen: tuple[Cut, Cut]) -> Patch:
+    left, right = chosen
     recording, rate = job.recording, job.recording.rate
     a, b, fade = settled(recording.samples, reading.samples, rate, left)
     out_b, out_a, out_fade = settled(reading.samples, recording.samples, rate, right)
@@ -270,10 +173,11 @@ def _inserted(job: Job, change: Change, own: Edges, reading: Reading, cuts: tupl
     into = crossfade(_around(recording.samples, a, fade), _around(reading.samples, b, fade))
     out = crossfade(_around(reading.samples, out_b, out_fade), _around(recording.samples, out_a, out_fade))
     shift = (fade // 2 - b) / rate  # from the reading's time to the patch's
+    inside, before_end, after_start = _covered(job, change, reading, (a / rate, out_a / rate))
     words = tuple(
-        (number, Word(job.new[number].written, said.start + shift, said.end + shift))
-        for number in range(change.new_start, change.new_end)
-        if (said := reading.word(number)) is not None
+        (number, Word(job.new[number].written, heard.start + shift, heard.end + shift))
+        for number in inside
+        if (heard := reading.word(number)) is not None
     )
     begin, end = b / rate, out_b / rate
     phones = tuple(
@@ -281,7 +185,6 @@ def _inserted(job: Job, change: Change, own: Edges, reading: Reading, cuts: tupl
         for phone in reading.phones
         if phone.end > begin and phone.start < end
     )
-    before, after = reading.word(change.new_start - 1), reading.word(change.new_end)
     return Patch(
         change,
         a - fade // 2,
@@ -290,16 +193,45 @@ def _inserted(job: Job, change: Change, own: Edges, reading: Reading, cuts: tupl
         words,
         phones,
         ((fade // 2, left.kind), (fade // 2 + out_b - b, right.kind)),
-        before.end + shift if before and a / rate < own.before and before.end > begin else None,
-        after.start + shift if after and out_a / rate > own.after and after.start < end else None,
+        None if before_end is None or before_end[1] <= begin else (before_end[0], before_end[1] + shift),
+        None if after_start is None or after_start[1] >= end else (after_start[0], after_start[1] + shift),
         reading.exact,
         reading.confidence,
         reading.engine,
     )
 
 
-def _closed(job: Job, change: Change, own: Edges) -> Patch:
+def _covered(
+    job: Job, change: Change, reading: Reading, place: tuple[float, float]
+) -> tuple[list[int], tuple[int, float] | None, tuple[int, float] | None]:
+    """Numbers of the words that are heard from the reading, and the words that its edges cut: number, and end or start in the reading."""
+    inside = list(range(change.new_start, change.new_end))
+    before_end = after_start = None
+    words = job.recording.words
+    for step in range(1, _run(job, change, back=True) + 1):
+        own, number = words[change.old_start - step], change.new_start - step
+        heard = reading.word(number)
+        if heard is None or own.end <= place[0]:
+            break
+        if own.start < place[0] - _WHOLE:
+            before_end = (number, heard.end)
+            break
+        inside.insert(0, number)
+    for step in range(_run(job, change, back=False)):
+        own, number = words[change.old_end + step], change.new_end + step
+        heard = reading.word(number)
+        if heard is None or own.start >= place[1]:
+            break
+        if own.end > place[1] + _WHOLE:
+            after_start = (number, heard.start)
+            break
+        inside.append(number)
+    return inside, before_end, after_start
+
+
+def closed(job: Job, change: Change) -> Patch:
     """Words taken out: the sound before goes over into the sound after, with a pause where there is one to be."""
+    own = edges_of(job.recording, change)
     recording, rate = job.recording, job.recording.rate
     gaps = own.start - own.before, own.after - own.end
     asked = change.new_start > 0 and job.new[change.new_start - 1].ends_phrase
@@ -323,8 +255,9 @@ def _closed(job: Job, change: Change, own: Edges) -> Patch:
     return Patch(change, a - fade // 2, b + fade // 2, sound, (), (), ((fade // 2, cut.kind),))
 
 
-def _emptied(job: Job, change: Change, own: Edges) -> Patch:
+def emptied(job: Job, change: Change) -> Patch:
     """Words taken out while the time stays: the recording's room in their place."""
+    own = edges_of(job.recording, change)
     seconds = own.end - own.start
     if seconds > _MOST_EMPTY:
         raise RetakeError(

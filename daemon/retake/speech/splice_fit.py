@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from retake.domain.errors import RetakeError
 from retake.domain.phones import SILENCE
@@ -16,7 +17,7 @@ from retake.domain.timing import Phone, Word
 from . import splice_match as match
 from .psola import move_pitch
 from .splice_context import Reading
-from .splice_join import Frames, frames_of, pitch_of
+from .splice_join import STEP, Cut, Frames, frames_of, pitch_of
 
 Samples = NDArray[np.float32]
 Pair = tuple[Word, Word]  # the same word as recorded and as read
@@ -26,6 +27,11 @@ _SETTLE = 0.22  # s over which the second gives way to the first
 _PITCH_MOST = 0.24  # ln units
 _LEAST_PITCHES = 4  # frames of 12.5 ms
 _PITCH_RATE = 80.0  # frames/s
+_SEMITONES = 12 / np.log(2.0)
+_SETTLED = 0.3  # s into the new words over which the last correction at a join fades
+_STEP_SIDE = 0.06  # s on each side of a join that tell its step in pitch
+_STEP_FREE = 0.5  # semitones that may stay
+_LIMITED = 0.006  # s over which what is too loud is held down
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,33 @@ def recording_of(samples: Samples, rate: int, words: Sequence[Word], phones: Seq
     return Recording(samples, rate, tuple(words), tuple(phones), hertz, frames_of(samples, rate, hertz), noise)
 
 
-def fitted(reading: Reading, recording: Recording, before: Sequence[Pair], after: Sequence[Pair], seed: int) -> tuple[Reading, Frames]:
+@dataclass(frozen=True)
+class Melody:
+    """How far a reading's pitch is to be moved: ln units (`offsets`) at `times` (s of the reading), between them on straight lines."""
+
+    times: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+
+    def at(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self.times:
+            return np.zeros(len(seconds))
+        return np.clip(np.interp(seconds, self.times, self.offsets), -_PITCH_MOST, _PITCH_MOST)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A reading that sounds like the words around a change, except that its melody has still to be moved (`bent`).
+
+    hertz: its pitch every 12.5 ms. frames: with the melody moved already.
+    """
+
+    reading: Reading
+    hertz: NDArray[np.float64]
+    melody: Melody
+    frames: Frames
+
+
+def fitted(reading: Reading, recording: Recording, before: Sequence[Pair], after: Sequence[Pair], seed: int) -> Fitted:
     """The reading at the recording's rate, sounding like the words around the change.
 
     Args:
@@ -69,9 +101,65 @@ def fitted(reading: Reading, recording: Recording, before: Sequence[Pair], after
     samples = _equalised(samples, reading, recording, [*before, *after])
     samples = _levelled(samples, recording, before, after)
     hertz = pitch_of(samples, rate)
-    samples, hertz = _pitched(samples, hertz, recording, before, after)
+    melody = _melody(hertz, recording, before, after)
     samples = _in_room(samples, reading, recording, seed)
-    return _with(reading, samples, rate), frames_of(samples, rate, hertz)
+    frames = frames_of(samples, rate, hertz)
+    frames = replace(frames, pitch=frames.pitch + _SEMITONES * melody.at(np.arange(len(frames.pitch), dtype=np.float64) * STEP))
+    return Fitted(_with(reading, samples, rate), hertz, melody, frames)
+
+
+def bent(fit: Fitted, recording: Recording, cuts: tuple[Cut, Cut]) -> tuple[Reading, float]:
+    """The reading with its melody moved so that it leaves off and goes on at these joins where the recording's does.
+
+    Right before a join both say the same, so what they differ by there is taken out of the new words, less and less over 0.3 s; a small step, as
+    the reading has it there itself, may stay.
+
+    Returns:
+        The reading, and by how many semitones the joins are still off because that would have been too much.
+    """
+    left, right = cuts
+    rate = fit.reading.rate
+    steps = [_step(recording.frames, left.a, fit.frames, left.b), _step(fit.frames, right.a, recording.frames, right.b)]
+    shown = np.arange(0, len(fit.reading.samples) / rate + _SETTLED, 0.02)
+    middle = (left.b + right.a) / 2
+    offset = fit.melody.at(shown)
+    room_left, room_right = (max(0.05, min(_SETTLED, distance)) for distance in (middle - left.b, right.a - middle))
+    fading = np.clip(1 - (shown - left.b) / room_left, 0, 1) * (shown < middle + 0.1)
+    rising = np.clip(1 - (right.a - shown) / room_right, 0, 1) * (shown > middle - 0.1)
+    offset = offset - steps[0] / _SEMITONES * fading + steps[1] / _SEMITONES * rising
+    known = fit.hertz > 0
+    if not known.any():
+        return replace(fit.reading, samples=_held(fit.reading.samples, recording)), 0.0
+    places = [left.b, right.a]
+    rest = float(np.abs(np.interp(places, shown, offset) - np.clip(np.interp(places, shown, offset), -_PITCH_MOST, _PITCH_MOST)).max())
+    melody = Melody(tuple(shown.tolist()), tuple(np.clip(offset, -_PITCH_MOST, _PITCH_MOST).tolist()))
+    seconds = np.arange(len(fit.reading.samples)) / rate
+    steady = np.interp(seconds, np.flatnonzero(known) / _PITCH_RATE, fit.hertz[known])
+    sound = move_pitch(fit.reading.samples, rate, steady, melody.at(seconds))
+    return replace(fit.reading, samples=_held(sound, recording)), _SEMITONES * rest
+
+
+def _held(samples: Samples, recording: Recording) -> Samples:
+    """Nothing louder than the loudest of the recording around: a stressed word, raised to its neighbours' level, could clip."""
+    most = min(0.98, float(np.abs(recording.samples).max(initial=0.0)) * 1.05)
+    if most <= 0 or float(np.abs(samples).max(initial=0.0)) <= most:
+        return samples
+    width = max(3, round(_LIMITED * recording.rate) | 1)
+    needed = np.minimum(1.0, most / np.maximum(maximum_filter1d(np.abs(samples), 2 * width), 1e-9))
+    # A mean over less than what the maximum looks at never rises above what is needed.
+    return (samples * uniform_filter1d(needed, width)).astype(np.float32)
+
+
+def _step(first: Frames, a: float, second: Frames, b: float) -> float:
+    """Semitones that pitch jumps at a join more than it may; 0 where one side has no voice."""
+    reach = round(_STEP_SIDE / STEP)
+    i, j = int(first.at(a)), int(second.at(b))
+    low, high = first.pitch[max(0, i - reach) : i], second.pitch[j : j + reach]
+    low, high = low[np.isfinite(low)], high[np.isfinite(high)]
+    if len(low) < _LEAST_PITCHES or len(high) < _LEAST_PITCHES:
+        return 0.0
+    jump = float(np.median(high) - np.median(low))
+    return jump - float(np.clip(jump, -_STEP_FREE, _STEP_FREE))
 
 
 def quiet_reading(recording: Recording, seconds: float, seed: int, first: int) -> tuple[Reading, Frames]:
@@ -95,7 +183,7 @@ def _equalised(samples: Samples, reading: Reading, recording: Recording, pairs: 
     near = sorted(pairs, key=lambda pair: pair[0].start)
     own, read = [(a.start, a.end) for a, _ in near], [(b.start, b.end) for _, b in near]
     common = sum(end - start for start, end in own)
-    everything = [(word.start, word.end) for word in recording.words]
+    everything = [(word.start, word.end) for word in recording.words if word.start >= 0 and word.end <= recording.duration]
     spoken = [(word.start, word.end) for word in reading.words if word is not None]
     both = match.blended(
         [
@@ -135,11 +223,8 @@ def _nearest(pairs: Sequence[Pair]) -> list[Pair]:
     return out
 
 
-def _pitched(
-    samples: Samples, hertz: NDArray[np.float64], recording: Recording, before: Sequence[Pair], after: Sequence[Pair]
-) -> tuple[Samples, NDArray[np.float64]]:
-    """The melody moved so that it leaves off and goes on where the recording's does: by what the words around a change are off as a whole, and
-    close to the joins by what they are off right there."""
+def _melody(hertz: NDArray[np.float64], recording: Recording, before: Sequence[Pair], after: Sequence[Pair]) -> Melody:
+    """By what the words around a change are off as a whole, and close to it by what they are off right there."""
     points: list[tuple[float, float]] = []
     if before:
         place = before[0][1].end
@@ -153,16 +238,8 @@ def _pitched(
         short = _pitch_offset(recording.hertz, hertz, after, _SHORT, back=False)
         points += [(place - _SETTLE, long)] if long is not None and short is not None else []
         points += [(place, value) for value in [short if short is not None else long] if value is not None]
-    if not points or not (hertz > 0).any():
-        return samples, hertz
     points.sort()
-    times, offsets = [time for time, _ in points], [float(np.clip(value, -_PITCH_MOST, _PITCH_MOST)) for _, value in points]
-    frames = np.arange(len(hertz)) / _PITCH_RATE
-    seconds = np.arange(len(samples)) / recording.rate
-    known = hertz > 0
-    steady = np.interp(seconds, frames[known], hertz[known])
-    moved = move_pitch(samples, recording.rate, steady, np.interp(seconds, times, offsets))
-    return moved, np.where(known, hertz * np.exp(np.interp(frames, times, offsets)), 0.0)
+    return Melody(tuple(time for time, _ in points), tuple(value for _, value in points))
 
 
 def _pitch_offset(own: NDArray[np.float64], read: NDArray[np.float64], pairs: Sequence[Pair], seconds: float, *, back: bool) -> float | None:

@@ -111,9 +111,10 @@ def best_cut(
     left, right = first.at(a), second.at(b)
     cost = np.zeros((len(a), len(b)))
     for shift in (-3, 0, 3):  # 12 ms before, at, and after the join both sounds should be alike
-        one = first.bands[np.clip(left + shift, 0, len(first.bands) - 1)]
-        other = second.bands[np.clip(right + shift, 0, len(second.bands) - 1)]
-        cost += np.abs(one[:, None] - other[None]).mean(2) / 3
+        one = first.bands[np.clip(left + shift, 0, len(first.bands) - 1)].astype(np.float32)
+        other = second.bands[np.clip(right + shift, 0, len(second.bands) - 1)].astype(np.float32)
+        for row in range(0, len(one), 64):  # in blocks: long pauses make long windows
+            cost[row : row + 64] += np.abs(one[row : row + 64, None] - other[None]).mean(2) / 3
     level = np.maximum(first.level[left][:, None], second.level[right][None])
     quietest = min(float(np.percentile(first.level, 5)), float(np.percentile(second.level, 5)))
     cost += _LOUD * np.maximum(0.0, level - quietest)

@@ -73,8 +73,10 @@ def _is_latin(letter: str) -> bool:
     return name.startswith(("LATIN", "FULLWIDTH LATIN", "MODIFIER", "FEMININE", "MASCULINE", "MICRO")) or letter in "πµμ"
 
 
-def check(text: str) -> tuple[str, ...]:
+def check(text: str, *, language: str = "en") -> tuple[str, ...]:
     """Raise RetakeError if `text` cannot be spoken; otherwise return notes for the user (dropped emoji and the like).
+
+    language: of the text, a tag; of others than English any letters are taken.
 
     Codes: text_empty, text_too_long, text_language, bad_hint.
     """
@@ -82,13 +84,13 @@ def check(text: str) -> tuple[str, ...]:
     if length > LONGEST:
         cause = f"The text has {length:,} characters; one line may have {LONGEST:,}."
         raise RetakeError(cause, "Split it into several lines, for example with a script file.", code="text_too_long")
-    return _check_marked(hints.mark(text))
+    return _check_marked(hints.mark(text), any_letters=language.partition("-")[0] != "en")
 
 
-def _check_marked(marked: str) -> tuple[str, ...]:
+def _check_marked(marked: str, *, any_letters: bool = False) -> tuple[str, ...]:
     text = hints.speakable(marked)
     letters = [c for c in text if c.isalpha()]
-    foreign = [c for c in letters if not _is_latin(c)]
+    foreign = [] if any_letters else [c for c in letters if not _is_latin(c)]
     if foreign and (len(foreign) >= max(2, len(letters) // 20) or len(foreign) == len(letters)):  # a single sign among words is left out
         script = unicodedata.name(foreign[0]).split()[0].capitalize()
         script = "Chinese or Japanese" if script in ("Cjk", "Hiragana", "Katakana") else script

@@ -41,6 +41,7 @@ class VoiceProfile(BaseModel):
     pitch_person: float
     pitch_spread: float
     pace: float  # of the person, relative to the base voice
+    base: str = "heart"  # voice or mixture that learning started from (bases.py)
     pause: float  # seconds between sentences
     warp: float  # of the frequency axis
     alignment_cost: float

@@ -28,7 +28,8 @@ from retake.media.reader import read_frames
 from retake.media.reference import PICTURE_NAME, SOUND_NAME
 from retake.speech.align import align
 from retake.speech.cache import timing_from_json
-from retake.speech.measure import loudness, phone_error_rate, similarity_meaning, voice_similarity
+from retake.speech.hygiene_record import clean_voice
+from retake.speech.measure import loudness, phone_error_rate, similarity_meaning, similarity_to, voice_similarity
 from retake.speech.recognise import recognise
 from retake.takes.mouth import compare, measure_mouth
 
@@ -107,7 +108,8 @@ def _timing(sound: Array, words: str | None, known: dict[str, Any] | None) -> Ti
 
 
 def _voice(speech: Speech, words: str | None, reference: Reference) -> dict[str, Any]:
-    similarity = voice_similarity(speech.samples, read_audio(reference.folder / SOUND_NAME, SOUND_RATE), SOUND_RATE)
+    learnt, own = clean_voice(reference.folder), read_audio(reference.folder / SOUND_NAME, SOUND_RATE)
+    similarity = voice_similarity(speech.samples, own, SOUND_RATE) if learnt is None else similarity_to(learnt, speech.samples, SOUND_RATE)
     level = loudness(speech.samples, SOUND_RATE)
     return {
         "similarity": None if similarity is None else round(similarity, 3),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retake.domain.progress import Progress
+from retake.domain.speech import Speech
 from retake.domain.timing import Timing
 from retake.domain.track import FaceTrack
 from retake.face.canonical import MOUTH, make_template, to_canonical
-from retake.media.audio import read_audio
+from retake.media.audio import read_audio, resample
 from retake.media.reference import SOUND_NAME
+from retake.speech.hygiene_record import clean_voice, kept_sound
+from retake.speech.room import RATE as ROOM_RATE
+from retake.speech.room import Room, lay_room, room_of
+from retake.speech.take_check import Voice, reference_voice
 from retake.speech.voiceprint import embed
 
 from .mouth import measure_mouth
@@ -37,17 +43,28 @@ class OwnMouth:
 
 
 @dataclass(frozen=True)
-class Standard:
-    """`voice` is the speaker embedding of the reference's sound, None where it holds too little speech."""
+class OwnSound:
+    """Whom takes must sound like, and the room that lies under them (None: none is heard)."""
 
-    mouth: OwnMouth
-    voice: NDArray[np.float32] | None
+    voice: Voice
+    room: Room | None
 
     @classmethod
-    def of(cls, folder: Path, track: FaceTrack, timing: Timing) -> Standard:
-        """Work out what the speaker's `folder` says."""
+    def of(cls, folder: Path) -> OwnSound:
+        """From the reference in a speaker's folder. Without its sound, takes are judged by their words and their own sound alone."""
+        if not (folder / SOUND_NAME).is_file():
+            return cls(Voice(), None)
+        sound = read_audio(folder / SOUND_NAME, ROOM_RATE)
+        low = kept_sound(folder, resample(sound, ROOM_RATE, VOICE_RATE), VOICE_RATE)
+        embedding = clean_voice(folder)
         try:
-            voice = embed(read_audio(folder / SOUND_NAME, VOICE_RATE), VOICE_RATE)
+            embedding = embed(low, VOICE_RATE) if embedding is None else embedding
         except ValueError:
-            voice = None
-        return cls(OwnMouth.of(track, timing), voice)
+            embedding = None
+        return cls(reference_voice(low, VOICE_RATE, embedding), room_of(sound, ROOM_RATE))
+
+    def under(self, speech: Speech, seed: int, progress: Progress) -> Speech:
+        """`speech` in the room."""
+        if self.room is None:
+            return speech
+        return replace(speech, samples=lay_room(speech.samples, speech.rate, self.room, seed, progress))

@@ -21,7 +21,7 @@ from retake.media.folders import new_folder, remove_folder, restore
 RECORD = "record.json"
 _ID = re.compile(r"[0-9a-f]{16}")
 # What a request could not say at first. Left as it is by default, it is no part of a take's key.
-LATER = ("pace", "handles")
+LATER = ("pace", "handles", "language")
 
 
 class StoredTake(BaseModel):

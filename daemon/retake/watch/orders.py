@@ -69,7 +69,7 @@ def orders_for(drop: Drop, name: str, people: People, settings: Settings) -> lis
 
     Raises RetakeError; problems of several clips are reported together.
     """
-    from retake.speech.text import check as check_text
+    from retake.speech.languages import check_line
 
     found: dict[str | None, Speaker] = {}
     out: list[Order] = []
@@ -81,7 +81,7 @@ def orders_for(drop: Drop, name: str, people: People, settings: Settings) -> lis
         try:
             with at(wish.where):
                 _check_characters(wish.text)
-                check_text(wish.text)
+                check_line(wish.text, settings.voice_engine, people.home, asked=wish.options.language)
                 speaker = found.get(wish.options.speaker) or people.called(wish.options.speaker)
                 found[wish.options.speaker] = speaker
                 stem = base if wish.options.output is None else safe_stem(wish.options.output)
@@ -104,7 +104,7 @@ def line_submission(order: Order, home: Path, client: str, attempt: int) -> Subm
         attempt: counts up when what an earlier job made is no longer there.
     """
     speaker = speakers.load(home, order.request.speaker)
-    asked = order.request.model_dump(mode="json", exclude={"line_id"})
+    asked = order.request.model_dump(mode="json", exclude={"line_id"} | ({"language"} if order.request.language is None else set()))
     return Submission(
         spec=LineSpec(request=order.request),
         priority=Priority.BATCH,
@@ -152,7 +152,7 @@ def _order(wish: Wish, stem: str, name: str, speaker: Speaker, settings: Setting
         "seed": options.seed or 0,
         "voice_engine": settings.voice_engine,
         "lips_engine": settings.lips_engine,
-    }
+    } | ({"language": options.language} if options.language else {})  # left out by default: line ids follow from this
     line_id = fingerprint("watch", name, wish.number, asked)[:12]
     try:
         request = TakeRequest.model_validate({**asked, "line_id": line_id})

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retake.domain.errors import RetakeError
+from retake.domain.language import language_tag
 from retake.domain.rate import FrameRate
 
-OPTIONS = ("speaker", "fps", "size", "fit", "seed", "output")
+OPTIONS = ("speaker", "fps", "size", "fit", "seed", "output", "language")
 KEYS = ("text", *OPTIONS)
 MOST_CLIPS = 10_000  # of one file
 _SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
@@ -29,6 +30,7 @@ class Options:
     size: tuple[int, int] | None = None
     fit: float | None = None  # seconds
     seed: int | None = None
+    language: str | None = None  # tag
     output: str | None = None  # name wanted for the clip, not yet a safe one
 
     def over(self, defaults: Options) -> Options:
@@ -99,6 +101,7 @@ def parse_options(fields: Mapping[str, str]) -> Options:
         size=_size(given["size"]) if "size" in given else None,
         fit=_fit(given["fit"]) if "fit" in given else None,
         seed=_seed(given["seed"]) if "seed" in given else None,
+        language=language_tag(given["language"]) if "language" in given else None,
         output=given.get("output"),
     )
 

@@ -109,7 +109,8 @@ CODES: dict[Problem, frozenset[str]] = {
     Problem.BAD_INPUT: frozenset(
         {
             "bad_json", "bad_move", "bad_name", "bad_output", "bad_path_map", "bad_rate", "bad_request", "bad_size", "bad_text", "bad_timeline",
-            "bad_upload_offset", "empty_file", "no_folder", "not_a_file", "text_empty", "text_language", "text_too_long", "unknown_engine",
+            "bad_upload_offset", "empty_file", "no_folder", "not_a_file", "text_empty", "text_language", "bad_language", "engine_language",
+            "text_too_long", "unknown_engine",
             "bad_hint",
             "unwanted_file", "upload_too_long", "wrong_upload", "wrong_method", "body_too_large", "one_shot_too_large", "timeline_too_large",
             "upload_too_large", "wrong_content_type", "bad_range", "invalid", "bad_order",

@@ -179,7 +179,7 @@ def _request(editor: Editor, settings: Settings, line: Line, clip: Clip | None, 
         request["fit"] = editor.rate.seconds(frames)
         if settings.conform == "keep":
             request["pace"] = "natural"
-    for name in ("seed", "style", "voice_engine", "lips_engine", "width", "height", "handles"):
+    for name in ("seed", "style", "language", "voice_engine", "lips_engine", "width", "height", "handles"):
         if name in earlier:
             request[name] = earlier[name]
     if settings.handles and clip is None:
