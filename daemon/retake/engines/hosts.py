@@ -28,6 +28,18 @@ def log_of(home: Path, engine: str) -> Path:
     return home / "logs" / "engines" / f"{engine}.log"
 
 
+_State = tuple[int, int, int] | None
+
+
+def _state(path: Path) -> _State:
+    """Changes when a file does; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 class _Place:
     """An engine's place: one order at a time, and the process that serves it, if one is loaded."""
 
@@ -36,7 +48,7 @@ class _Place:
         self.host: HostProcess | None = None
         self.version = ""
         self.last_used = 0.0
-        self.voices: set[Path] = set()  # files that the loaded engine has learnt voices from
+        self.voices: dict[Path, _State] = {}  # files that the loaded engine has learnt voices from, as they were then
 
 
 class Hosts:
@@ -62,7 +74,8 @@ class Hosts:
     def use(self, engine: Engine, progress: Progress, *, voice: Path | None = None) -> Iterator[HostProcess]:
         """The loaded engine, for this thread alone until the block ends. Waits for its turn; loads the engine if need be.
 
-        `voice` is the file that it will learn a voice from: when that is deleted, the engine is unloaded, and what it had learnt goes.
+        `voice` is the file that it will learn a voice from: when that is deleted or replaced, the engine is unloaded, and what it had
+        learnt goes.
 
         Raises RetakeError where it does not fit into memory or cannot be loaded; Cancelled.
         """
@@ -71,9 +84,11 @@ class Hosts:
         while not place.busy.acquire(timeout=_TICK):
             progress.check()
         try:
+            if self._must_forget(place):
+                self._drop(place)
             host = self._loaded(place, engine, progress)
             if voice is not None:
-                place.voices.add(voice)
+                place.voices.setdefault(voice, _state(voice))
             yield host
         except OutOfMemory:
             self._drop(place)  # its memory is in no known state, and the next attempt needs all there is
@@ -104,14 +119,17 @@ class Hosts:
                 host.end()
 
     def sweep(self) -> None:
-        """Unload what has been idle for longer than its manifest allows, and what knows the voice of a speaker who was deleted."""
+        """Unload what has been idle for longer than its manifest allows, and what knows a voice that was deleted or learnt anew."""
         for place in self._idle():
             host = place.host
             if host is None:
                 continue
-            forget = not all(voice.exists() for voice in tuple(place.voices))
-            if forget or self._clock() - place.last_used > host.engine.manifest.limits.idle_seconds:
+            if self._must_forget(place) or self._clock() - place.last_used > host.engine.manifest.limits.idle_seconds:
                 self._unload_if_free(place)
+
+    @staticmethod
+    def _must_forget(place: _Place) -> bool:
+        return any(state is None or _state(voice) != state for voice, state in tuple(place.voices.items()))
 
     def _loaded(self, place: _Place, engine: Engine, progress: Progress) -> HostProcess:
         version = engine.sound_version
@@ -124,7 +142,7 @@ class Hosts:
                 self._fit(engine, device, progress)
                 host = HostProcess(engine, device, log=log_of(self._home, engine.name), threads=available_cores())
                 host.start(progress)  # ends by itself what it cannot start
-                place.host, place.version, place.voices = host, version, set()
+                place.host, place.version, place.voices = host, version, {}
         return place.host
 
     def _fit(self, engine: Engine, device: Device, progress: Progress) -> None:

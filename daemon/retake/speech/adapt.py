@@ -5,6 +5,7 @@ Three things keep the words clear while the timbre moves, all found by measuring
 * training starts from the base voice with its spectra warped to the person's vocal tract and matched to their long-term spectrum
   (the decoder's last layer is linear, so both are a change of its weights);
 * rehearsal: in every step the decoder must also still speak phonetically rich sentences as that warped voice would.
+In every second step a speaker embedder also says how much both, the reference and the rehearsal, sound like the person (`likeness.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from scipy.ndimage import gaussian_filter1d
 from retake.domain.progress import Progress
 
 from . import bases, features
-from .hibari_net import BINS, Spectra, VoiceNet
+from .hibari_net import BINS, FRAMES_PER_STEP, Spectra, VoiceNet
+from .likeness import Likeness
 from .losses import schedule, spectral_loss
 from .material import Material, realign
 from .pitch_map import PitchMap, measure_pace, measure_pitch
@@ -43,6 +45,9 @@ class Settings:
     rehearsed: int = 2
     rehearsal: float = 0.6
     average: float = 0.97  # of the weights, over the last steps
+    likeness: float = 1.0  # weight
+    likeness_every: int = 2  # steps: it costs as much as the rest of one
+    likeness_windows: int = 6
     seed: int = 0
 
 
@@ -75,7 +80,7 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     warp, offsets = start_from_warped(net, material, told, generator)
     progress.check()
     tape = lay_out(material, told)
-    rehearsed = rehearse(base, net, phonemise, pace, offsets=offsets, progress=progress)
+    rehearsed = rehearse(base, net, phonemise, pace, offsets=offsets, pitch=pitch, progress=progress)
     progress.check()
     trained = [parameter for part in (net.dec_in, net.dec, net.dec_norm, net.head) for parameter in part.parameters()]
     for parameter in trained:
@@ -84,13 +89,14 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     progress.check()  # the first optimiser of a process takes a while to be made
     slower = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule(settings.steps))
     mean = [parameter.detach().clone() for parameter in trained]
+    alike = _likeness(material, settings)
+    progress.check()
     losses: list[float] = []
     for step in range(settings.steps):
         progress.report(step / settings.steps, f"loss {losses[-1]:.3f}" if losses else "")
         if step == settings.steps // 2:
-            spoken = _speak_adapted(net, material, pitch, generator)
             progress.check()
-            realign(material, spoken, progress)
+            realign(material, _speak_adapted(net, material, pitch, generator), progress)
             tape = lay_out(material, told)
         crops = windows(choose, tape, settings.crops, settings.crop)
         practice = windows(choose, rehearsed, settings.rehearsed, settings.crop)
@@ -103,6 +109,9 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
         last = loss.item()
         if settings.rehearsal > 0:
             loss = loss + settings.rehearsal * rehearsal_loss(Spectra(*(part[count:] for part in spectra)), practice, length)
+        if alike is not None and step % settings.likeness_every == 0:
+            spoken = render(Spectra(*(part[count:] for part in spectra)), practice.pulses[..., : length * FRAMES_PER_STEP], generator)
+            loss = loss + settings.likeness * alike(torch.cat([sound, spoken]))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -122,6 +131,16 @@ def adapt(base: Synthesiser, material: Material, phonemise: Callable[[str], str]
     window = max(1, min(20, settings.steps // 4))
     first, last = (float(np.mean(part or [0.0])) for part in (losses[:window], losses[-window:]))
     return Adapted(net.eval(), pitch, pace, warp, first, last, choice.name)
+
+
+def _likeness(material: Material, settings: Settings) -> Likeness | None:
+    """None where it is not wanted, or where the reference has too little voice in it to say whose it is."""
+    if settings.likeness <= 0:
+        return None
+    try:
+        return Likeness(material.samples, settings.likeness_windows)
+    except ValueError:
+        return None
 
 
 @torch.no_grad()

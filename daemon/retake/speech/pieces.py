@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from retake.engines.host.retake_host.cutting import cut
+
 LONGEST = 300  # characters; an adapter cuts further where its engine can take less
 # Full stops that need a space behind them, and those of scripts without spaces (and the Devanagari danda), which do not.
 _END = re.compile(r"(?<=[.!?…؟])[\"'»”’)\]]*\s+(?=\S)|(?<=[。！？｡।])[」』”）]*\s*(?=\S)")
 _NO_END = re.compile(r"(?:^|\s)(?:\w|\d{1,3}|Dr|Mr|Hr|Fr|St|Sr|Sra|Dra|Mme|Prof|bzw|usw|z\.\s?B|d\.\s?h|p\.\s?ex|etc)\.$", re.IGNORECASE)
-_WEAK = (re.compile(r"[;:—；：]\s*"), re.compile(r",\s+|[，、،]\s*"), re.compile(r"\s+"))
 
 
 def pieces_of(text: str, longest: int = LONGEST) -> list[str]:
@@ -33,15 +34,3 @@ def _sentences(paragraph: str) -> list[str]:
         out.append(paragraph[start : match.end()].strip())
         start = match.end()
     return [sentence for sentence in (*out, paragraph[start:].strip()) if sentence]
-
-
-def cut(sentence: str, longest: int) -> list[str]:
-    """A sentence in parts of at most `longest` characters: behind a semicolon, comma or space, behind any character where there is none."""
-    out: list[str] = []
-    rest = sentence.strip()
-    while len(rest) > longest:
-        window = rest[:longest]
-        ends = next((found for mark in _WEAK if (found := [m.end() for m in mark.finditer(window) if m.end() > longest // 3])), [longest])
-        out.append(rest[: ends[-1]].strip())
-        rest = rest[ends[-1] :].strip()
-    return [*out, rest] if rest else out

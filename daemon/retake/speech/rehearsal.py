@@ -14,7 +14,8 @@ from retake.domain.progress import Progress
 
 from .hibari_net import FRAMES_PER_STEP, Spectra, VoiceNet
 from .material import read_script
-from .synthesis import Synthesiser
+from .pitch_map import PitchMap
+from .synthesis import Synthesiser, pulse_spectrum
 from .tape import Tape
 
 # Every phone of English several times, in many neighbourhoods (after the idea of the Harvard sentences, IEEE 1969).
@@ -33,19 +34,28 @@ QUIETEST = -6.0  # natural log; magnitudes below do not count in rehearsal
 
 @torch.no_grad()
 def rehearse(
-    base: Synthesiser, warped: VoiceNet, phonemise: Callable[[str], str], pace: float, *, offsets: NDArray[np.float32], progress: Progress
+    base: Synthesiser,
+    warped: VoiceNet,
+    phonemise: Callable[[str], str],
+    pace: float,
+    *,
+    offsets: NDArray[np.float32],
+    pitch: PitchMap,
+    progress: Progress,
 ) -> Tape:
     """Rehearsal sentences at the person's pace; the target is what the warped base voice makes of them, corrected phone by phone."""
     script = read_script(base, [phonemise(sentence) for sentence in REHEARSAL], pace)
     progress.check()
     content = script.content[:, script.index]
-    pitch, energy = torch.from_numpy(script.pitch), torch.from_numpy(script.energy)
-    spectra = warped.decode(content[None], pitch[None], energy[None])
+    told, energy = torch.from_numpy(script.pitch), torch.from_numpy(script.energy)
+    spectra = warped.decode(content[None], told[None], energy[None])
     progress.check()
     track = offsets[script.sounding()][script.index.numpy()].repeat(FRAMES_PER_STEP, 0).T
     correction = torch.from_numpy(gaussian_filter1d(track, 1.5, axis=1))
     teacher = torch.cat([spectra.log_harmonic[0], spectra.log_noise[0], spectra.log_free[0]]) + correction.repeat(3, 1)
-    return Tape(content, pitch, energy, torch.zeros(0), torch.zeros(0), teacher.clamp(min=QUIETEST), np.ones(content.shape[-1]))
+    return Tape(
+        content, told, energy, pulse_spectrum(pitch.to_person(script.pitch)), torch.zeros(0), teacher.clamp(min=QUIETEST), np.ones(content.shape[-1])
+    )
 
 
 def rehearsal_loss(spectra: Spectra, practice: Tape, length: int) -> Tensor:

