@@ -410,7 +410,7 @@ def watch_folder(target: Target, scale: Scale) -> Counter[str]:
     os.mkfifo(target.watched / "pipe.txt")
     (target.watched / "folder.txt").mkdir()
     failed, done = target.watched / "failed", target.watched / "done"
-    end = time.monotonic() + 150 * target.patience
+    end = time.monotonic() + 150
     while time.monotonic() < end:
         ended = {path.name for folder in (failed, done) if folder.is_dir() for path in folder.iterdir()}
         if set(dropped) <= ended:

@@ -29,8 +29,8 @@ from retake.jobs.database import Database
 
 MISSING = "PostgreSQL's programs initdb and postgres were not found (Debian: apt install postgresql)"
 ACCOUNTS = ("postgres", "nobody")  # PostgreSQL refuses to run as root, so another account that every system has runs it
-START_SECONDS = 300.0
-STOP_SECONDS = 60.0
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
 # Durability costs most of the time of small tests, and nobody needs these databases after a power cut.
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=100")
 
@@ -51,7 +51,7 @@ class Server:
 
     def execute(self, statement: sql.Composed) -> None:
         """Run one statement that cannot be part of a transaction."""
-        with closing(psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=300)) as connection:
+        with closing(psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10)) as connection:
             connection.execute(statement)
 
     def create(self, template: str = "template1") -> str:
@@ -62,7 +62,7 @@ class Server:
 
     def clear(self, url: str) -> None:
         """Empty all tables of a database, from under connections that a test left open. A fifth of the work of making another one."""
-        with closing(psycopg.connect(url, autocommit=True, connect_timeout=300)) as connection:
+        with closing(psycopg.connect(url, autocommit=True, connect_timeout=10)) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
@@ -159,7 +159,7 @@ def _answers(server: Server) -> bool:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:
         try:
-            psycopg.connect(server.url("postgres"), connect_timeout=60).close()
+            psycopg.connect(server.url("postgres"), connect_timeout=5).close()
         except psycopg.OperationalError:
             time.sleep(0.05)
         else:

@@ -19,7 +19,7 @@ LONG = {"slow callers", "generated calls"}
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory, presenter_home: EnrolledHome) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("hostile"), presenter_home.path, patience=30.0) as found:
+    with target(tmp_path_factory.mktemp("hostile"), presenter_home.path) as found:
         yield found
 
 

@@ -319,7 +319,7 @@ def test_lines_of_speakers_that_are_gone_go(database: Database, tmp_path: Path) 
 def test_what_killed_processes_left_goes(database: Database, tmp_path: Path) -> None:
     job = submit(database)
     dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
+    dead.wait(timeout=20)
     from retake.media.files import host_mark
 
     left = [
@@ -413,9 +413,16 @@ def test_it_runs_by_itself_and_ends(tmp_path: Path, sqlite_template: Path, monke
     cached = a_file(tmp_path / "cache" / "speech" / "gone" / "1.json", days=2)
     service = keeper(tmp_path, database)
     service.start()
-    until(lambda: not cached.exists())
+    wait_for(lambda: not cached.exists())
     service.stop()
     database.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
 
 
 def test_without_a_database_files_are_tidied(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def toy(home: Path, folder: Path, languages: str) -> None:
 def test_who_speaks_a_language_is_named_the_installed_ones_first(tmp_path: Path) -> None:
     error = refused("Guten Tag.", "embedded", tmp_path, "de")
     assert error.code == "engine_language" and "German (de)" in error.cause and "English (en)" in error.cause
-    assert "xtts (CPML 1.0" in error.remedy and "retake engines install xtts --accept-licence" in error.remedy and "pocket" not in error.remedy
+    assert "xtts (CPML 1.0" in error.remedy and "retake engines install chatterbox-many'" in error.remedy and "pocket" not in error.remedy
     toy(tmp_path, tmp_path / "toy", '["de"]')
     error = refused("Guten Tag.", "embedded", tmp_path, "de")
     assert error.remedy.index("--language de --voice-engine toy") < error.remedy.index("xtts")

@@ -109,7 +109,8 @@ class Mumbler:
 
 
 def test_what_was_found_is_kept_with_the_speech(tmp_path: Path) -> None:
-    noise = np.random.default_rng(1).standard_normal(RATE).astype(np.float32) * 0.1
+    bursts = np.sin(np.arange(RATE) / RATE * 2 * np.pi * 2) > 0
+    noise = (np.random.default_rng(1).standard_normal(RATE) * 0.1 * bursts).astype(np.float32)
     engine = Mumbler(noise, {seed_of(7, 1)})
     line = SpokenLine(engine, tmp_path, "Hello there, everybody.", 7, "neutral", 1.0)
     cache = SpeechCache(tmp_path / "cache")

@@ -431,7 +431,7 @@ def test_many_files_at_once_all_arrive(tmp_path: Path) -> None:
     service = WatchService(home, database, Settings(watch=(WatchSettings(folder=str(root)),)))
     service.start()
     try:
-        wait_until((root / "processing").is_dir, "the folders")
+        wait_until((root / "processing").is_dir, 30, "the folders")
         for number in range(60):
             (root / f"{number:03d}.txt").write_text(f"Line number {number}.", encoding="utf-8")
 
@@ -439,7 +439,7 @@ def test_many_files_at_once_all_arrive(tmp_path: Path) -> None:
             render_waiting(home, database)
             return len(list((root / "done").iterdir())) == 60
 
-        wait_until(all_done, "60 files")
+        wait_until(all_done, 90, "60 files")
         assert len(list((root / "out").glob("*.mp4"))) == 60
         assert records.find(database, records.Filter()).total == 60
     finally:
@@ -456,14 +456,14 @@ def test_a_folder_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: pyt
     service = WatchService(home, database, Settings(watch=(WatchSettings(folder=str(root), polling=True),)))
     service.start()
     try:
-        wait_until(lambda: service.status()[0].state == "problem" and bool(service.status()[0].text), "the problem")
+        wait_until(lambda: service.status()[0].state == "problem" and bool(service.status()[0].text), 30, "the problem")
         assert "drop" in service.status()[0].text
         root.mkdir()
-        wait_until(lambda: service.status()[0].state == "watching", "watching")
+        wait_until(lambda: service.status()[0].state == "watching", 30, "watching")
         root.rename(tmp_path / "away")
-        wait_until(lambda: service.status()[0].state == "problem", "the problem")
+        wait_until(lambda: service.status()[0].state == "problem", 30, "the problem")
         (tmp_path / "away").rename(root)
-        wait_until(lambda: service.status()[0].state == "watching", "watching again")
+        wait_until(lambda: service.status()[0].state == "watching", 30, "watching again")
     finally:
         service.stop()
         database.close()

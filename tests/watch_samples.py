@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from speaker_samples import speaker_record as sample
-from waiting import until
 
 from retake.domain.errors import RetakeError
 from retake.domain.job import Job, JobError, JobResult
@@ -167,5 +167,12 @@ class Watched:
         return records.find(self.database, records.Filter(), limit=500).jobs
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    until(condition, f"it did not come to {what}", step=0.05)
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+def _nothing() -> None:
+    return

@@ -26,6 +26,10 @@ MEANINGS = {
     "phone_error_rate": "share of sounds that a recogniser hears as others; 0 is best",
     "loudness_difference_lu": "louder than the reference by so much; within 1 is good",
     "sharpness": "of the mouth, relative to the reference; 1 is alike",
+    "lse_d": "distance of lips and sound to SyncNet; less is better",
+    "lse_c": "how clearly they belong together; more is better",
+    "offset": "frames of 1/25 s by which the picture is late",
+    "windows": "stretches of 0.2 s that were compared",
 }
 
 
@@ -101,6 +105,7 @@ def score(
     clip: Annotated[Path, typer.Argument(help="The clip to measure.")],
     speaker: Annotated[str, typer.Option("--speaker", "-s", help="Whom it shows.")],
     text: Annotated[str | None, typer.Option("--text", help="What is said in it: a text file or the text itself.")] = None,
+    syncnet: Annotated[Path | None, typer.Option("--syncnet", help="Weights of SyncNet, to measure LSE-D and LSE-C as well.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -108,6 +113,7 @@ def score(
     """Measure a clip: voice, words, lips, sound, against the speaker's reference."""
     path = existing_file(clip, "clip")
     words = None if text is None else text_or_file(text, "text")
+    weights = None if syncnet is None else existing_file(syncnet, "file of weights")
     folder = prepare_home(home())
     from retake.speakers import store
 
@@ -115,7 +121,7 @@ def score(
     from retake.pipeline import score as measure
 
     with working("score", folder, quiet=quiet) as progress:
-        result = measure(path, speaker, home=folder, text=words, progress=progress)
+        result = measure(path, speaker, home=folder, text=words, progress=progress, syncnet=weights)
     if as_json:
         cli_output.answer_json(result)
         return

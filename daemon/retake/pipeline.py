@@ -370,11 +370,12 @@ def _versions(work: _Work) -> dict[str, str]:
     return {"retake": __version__, "voice": f"{voice.name} {voice.version}", "lips": f"{lips.name} {lips.version}", "motion": MOTION_VERSION}
 
 
-def score(clip: Path, speaker: str, *, home: Path, text: str | None, progress: Progress) -> dict[str, Any]:
+def score(clip: Path, speaker: str, *, home: Path, text: str | None, progress: Progress, syncnet: Path | None = None) -> dict[str, Any]:
     """Measure a finished clip against the speaker it shows (see `takes.score`).
 
     Args:
         text: what is said in it, where no report lies beside it.
+        syncnet: file of SyncNet's weights; with it LSE-D and LSE-C are measured too (see `takes.syncnet`).
 
     Raises RetakeError for a clip without a face or that cannot be read, or an unknown speaker.
     """
@@ -386,4 +387,12 @@ def score(clip: Path, speaker: str, *, home: Path, text: str | None, progress: P
     track = track_faces(clip, rate, progress, frames=rate.frames(info.seconds))
     progress.stage("Measuring")
     reference = Reference(folder, load_track(folder), load_timing(folder), person.loudness_lufs)
-    return measure_clip(clip, reference, track, text=text, progress=progress)
+    figures = measure_clip(clip, reference, track, text=text, progress=progress)
+    if syncnet is not None:
+        from retake.takes.syncnet import measure as measure_synchrony
+
+        progress.stage("Comparing lips and sound")
+        found = measure_synchrony(clip, track, syncnet, progress)
+        rounded = {"lse_d": round(found.lse_d, 3), "lse_c": round(found.lse_c, 3)}
+        figures["syncnet"] = rounded | {"offset": found.offset, "windows": found.windows}
+    return figures

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retake.domain.errors import Cancelled
+from retake.domain.errors import Cancelled, RetakeError
 from retake.domain.progress import Progress
 from retake.engines import registry
 from retake.engines.failures import OutOfMemory
@@ -53,7 +53,7 @@ def retake(*arguments: str, home: Path, seconds: float, **more: str) -> subproce
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
 
 
-@pytest.fixture(scope="module", params=["pocket", "xtts", "chatterbox"])
+@pytest.fixture(scope="module", params=["pocket", "xtts", "chatterbox", "chatterbox-many"])
 def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """The engine as a user installs it: packages from the registry, weights from a folder."""
     name: str = request.param
@@ -68,8 +68,8 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     first = retake(*install, home=home, seconds=20 * MINUTES)
     assert "does not hold" in first.stdout + first.stderr, first.stdout + first.stderr
     python = folder / "env" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    script = Path(__file__).parent / "twins" / f"{name}.py"
-    made = subprocess.run([str(python), "-I", str(script), str(twin)], capture_output=True, text=True, timeout=15 * MINUTES, check=False)
+    script = Path(__file__).parent / "twins" / f"{name.partition('-')[0]}.py"
+    made = subprocess.run([str(python), "-I", str(script), str(twin), name], capture_output=True, text=True, timeout=15 * MINUTES, check=False)
     assert made.returncode == 0, made.stderr
     second = retake(*install, home=home, seconds=5 * MINUTES)
     assert second.returncode == 0, second.stdout + second.stderr
@@ -127,6 +127,26 @@ def test_it_learns_a_voice_and_speaks(installed: Installed, pool: Hosts) -> None
         if host.paces:
             assert len(speak(host, order(installed, pace=1.5))) < 0.9 * len(first)
     verify(installed.engine, Progress())  # reading the weights has not changed them
+
+
+def test_it_speaks_the_languages_it_names_and_refuses_others(installed: Installed, pool: Hosts) -> None:
+    languages = installed.engine.manifest.languages
+    with pool.use(installed.engine, Progress()) as host:
+        if len(languages) > 1:
+            english, german = speak(host, order(installed)), speak(host, order(installed, language="de"))
+            assert len(english) != len(german) or not np.array_equal(english, german)
+        if installed.engine.name != "pocket":  # it has one model for each language, and takes no language
+            with pytest.raises(RetakeError) as caught:
+                speak(host, order(installed, language="tlh"))
+            assert caught.value.code == "engine_refused" and all(tag.partition("-")[0] in caught.value.remedy for tag in languages)
+
+
+def test_long_text_without_a_full_stop_is_cut_to_what_the_engine_takes(installed: Installed, pool: Hosts) -> None:
+    if installed.engine.name.startswith("chatterbox"):
+        pytest.skip("minutes of processor time for a check that the host's own tests make")
+    text = "hello there my friend " * 30
+    with pool.use(installed.engine, Progress()) as host:
+        assert len(speak(host, order(installed, text=text, sentences=[text]))) > 24000
 
 
 def test_another_reference_is_another_voice(installed: Installed, pool: Hosts, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from .room import Device
 
 CANCEL_SECONDS = 1.0  # within which an engine may stop in order; then it is ended
 UNLOAD_SECONDS = 3.0
+EXIT_SECONDS = 10.0  # from the end of its output to its exit code: a system that writes a memory image, or is busy, takes its time
 HELLO_SECONDS = 60.0  # until the program has started; engines are loaded after that, in the manifest's time
 LARGEST_LOG = 2_000_000  # bytes, of which the newer half is kept
 _TICK = 0.05
@@ -224,7 +225,7 @@ class HostProcess:
         assert self._process is not None
         ended_by_us = self._over.is_set()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(EXIT_SECONDS)
         code = self._process.poll()
         self.end()
         if ended_by_us:

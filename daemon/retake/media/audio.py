@@ -39,7 +39,13 @@ _OPPOSITE = -0.5
 
 
 def read_audio(
-    path: str | os.PathLike[str], rate: int, *, start: float = 0.0, seconds: float | None = None, progress: Progress | None = None
+    path: str | os.PathLike[str],
+    rate: int,
+    *,
+    start: float = 0.0,
+    seconds: float | None = None,
+    channel: int | None = None,
+    progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Read the sound of a file as mono.
 
@@ -49,6 +55,7 @@ def read_audio(
     Args:
         rate: Hz of the result; resampled with a linear-phase filter that keeps the timing.
         start, seconds: the stretch to read, counted from time zero; default all of it.
+        channel: number of the only one to read, counted from 0; frames that have fewer are mixed as without it.
         progress: only asked whether to stop.
 
     Returns:
@@ -64,9 +71,8 @@ def read_audio(
         native = stream.codec_context.sample_rate
         if native <= 0:
             raise _undecodable(path.name)
-        samples = _collect(
-            container, stream, zero, name=path.name, until=None if seconds is None else start + seconds, progress=progress or Progress()
-        )
+        until = None if seconds is None else start + seconds
+        samples = _collect(container, stream, zero, _Mixer(native, channel), name=path.name, until=until, progress=progress or Progress())
     if samples is None:
         raise _undecodable(path.name)
     samples = samples[round(start * native) :]
@@ -122,12 +128,11 @@ def _time_zero(container: InputContainer, path: str, name: str) -> Fraction | No
 
 
 def _collect(
-    container: InputContainer, stream: AudioStream, zero: Fraction | None, *, name: str, until: float | None, progress: Progress
+    container: InputContainer, stream: AudioStream, zero: Fraction | None, mixer: _Mixer, *, name: str, until: float | None, progress: Progress
 ) -> NDArray[np.float32] | None:
     """All samples from `zero` on, at the stream's own rate; None when nothing could be decoded."""
     rate = stream.codec_context.sample_rate
     gap = round(_GAP_SECONDS * rate)
-    mixer = _Mixer(rate)
     pieces: list[NDArray[np.float32]] = []
     position = 0  # sample number of the next piece
     offset = 0  # what leaps of the clock have added up to
@@ -195,8 +200,9 @@ def _frames(container: InputContainer, stream: AudioStream, name: str) -> Iterat
 class _Mixer:
     """Frames of any layout -> mono float32 at one rate. Layout, format and rate may change inside a stream (broadcasts do that)."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, channel: int | None = None) -> None:
         self._rate = rate
+        self._channel = channel
         self._down: AudioResampler | None = None
         self._key: tuple[str, str, int] | None = None
         self._energy = np.zeros(2)
@@ -205,7 +211,9 @@ class _Mixer:
 
     def mono(self, frame: AudioFrame) -> NDArray[np.float32]:
         channels = frame.layout.nb_channels
-        if channels > 2:
+        if self._channel is not None and self._channel < min(channels, _MOST_PLANES):
+            values = _planar(frame)[self._channel]
+        elif channels > 2:
             values = self._surround(frame)
         else:
             planes = _planar(frame)

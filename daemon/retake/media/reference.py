@@ -64,6 +64,7 @@ def normalise(
     lag: float = 0.0,
     need_sound: bool = True,
     rate: FrameRate | None = None,
+    channel: int | None = None,
 ) -> NormalisedReference:
     """Write `target`/reference.mp4 and `target`/reference.wav from any video.
 
@@ -77,6 +78,7 @@ def normalise(
         lag: seconds by which the picture is late against the sound, if known; the sound is delayed as much.
         need_sound: raise NoSound when there is none; otherwise silence is written.
         rate: keep to this rate instead of the source's own.
+        channel: of the sound, the only one to take; None mixes all.
 
     Raises:
         RetakeError: as `probe`, `read_audio` and `files.atomic`; Cancelled.
@@ -93,15 +95,23 @@ def normalise(
     with atomic(folder / PICTURE_NAME) as part:
         frames = _encode(part, reader, expected, (width, height), progress)
         progress.check()
-        has_sound = write_sound(source, folder, frames, rate, lag) if info.has_audio else _write_silence(folder, frames, rate)
+        has_sound = write_sound(source, folder, frames, rate, lag, channel=channel) if info.has_audio else _write_silence(folder, frames, rate)
     notes = tuple(_notes(info, reader.report, rate, info.seconds > max_seconds + 0.5, max_seconds))
     return NormalisedReference(rate, frames, width, height, rate.seconds(frames), has_sound, info, notes)
 
 
-def write_sound(source: str | os.PathLike[str], folder: str | os.PathLike[str], frames: int, rate: FrameRate, shift_seconds: float = 0.0) -> bool:
+def write_sound(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    frames: int,
+    rate: FrameRate,
+    shift_seconds: float = 0.0,
+    *,
+    channel: int | None = None,
+) -> bool:
     """Write reference.wav from the original file, delayed by `shift_seconds` (negative: earlier), as long as `frames` pictures. Returns True."""
     seconds = rate.seconds(frames)
-    samples = read_audio(source, SOUND_RATE, start=max(0.0, -shift_seconds), seconds=seconds)
+    samples = read_audio(source, SOUND_RATE, start=max(0.0, -shift_seconds), seconds=seconds, channel=channel)
     delay = np.zeros(round(max(0.0, shift_seconds) * SOUND_RATE), np.float32)
     write_wav(Path(folder) / SOUND_NAME, sound_for(np.concatenate([delay, samples]), SOUND_RATE, frames, rate), SOUND_RATE)
     return True

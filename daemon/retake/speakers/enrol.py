@@ -37,6 +37,7 @@ from retake.motion.graph import build as build_graph
 from retake.motion.graph import load as load_graph
 from retake.motion.plan import VERSION as MOTION_VERSION
 from retake.speakers import store
+from retake.speakers.channels import choose_channel
 from retake.speakers.poster import write_poster
 from retake.speakers.quality import LAG_CONFIDENT, LAG_SEEN, PictureMeasures, assess, measure_pictures, refuse_short, refuse_turned, sample_frames
 from retake.speakers.report import console_lines, write_report
@@ -208,7 +209,8 @@ class _Learning:
         """Normalise the reference and follow the face."""
         request, progress = self.request, self.progress
         progress.stage("Reading the reference")
-        normal = normalise(request.reference, self.folder, progress, max_seconds=request.max_seconds)
+        choice = choose_channel(request.reference, request.max_seconds, progress)
+        normal = normalise(request.reference, self.folder, progress, max_seconds=request.max_seconds, channel=choice.channel)
         refuse_short(normal.seconds, request.reference.name)
         samples = self.samples
         progress.check()
@@ -232,7 +234,7 @@ class _Learning:
             seconds=normal.seconds,
             channels=min(2, normal.source.audio_channels),
             source_seconds=normal.source.seconds,
-            notes=normal.notes,
+            notes=(*normal.notes, *((choice.note,) if choice.note is not None else ())),
             sound=sound,
         )
 

@@ -63,7 +63,8 @@ def signal_figures(samples: Samples, rate: int) -> SignalFigures:
     silences: list[tuple[float, float]] = []
     if len(heard):
         inner = activity.runs(~loud[heard[0] : heard[-1] + 1])
-        silences = [((a + heard[0]) * activity.STEP, (b + heard[0]) * activity.STEP) for a, b in inner]
+        first = int(heard[0])
+        silences = [((a + first) * activity.STEP, (b + first) * activity.STEP) for a, b in inner]
     edge = max(1, round(_EDGE * rate))
     return SignalFigures(
         finite=True,

@@ -1,7 +1,7 @@
 """LSE-D and LSE-C: how far a network that knows lips and sound finds the two apart (Chung & Zisserman 2016; as a score: Prajwal et al. 2020).
 
-A clip at 25 frames a second is looked at five pictures at a time, and listened to 0.2 s at a time. The distance between what is seen and what is heard is
-taken at every shift of up to 15 frames and averaged over the clip: LSE-D is the smallest of these means, LSE-C the median less the smallest.
+A clip at 25 frames a second is looked at five pictures at a time, and listened to 0.2 s at a time. The distance between what is seen and what is
+heard is taken at every shift of up to 15 frames and averaged over the clip: LSE-D is the smallest of these means, LSE-C the median less the smallest.
 Runs when the user has the network's weights; they do not come along.
 """
 
@@ -72,7 +72,7 @@ def measure(clip: Path, track: FaceTrack, weights: Path, progress: Progress) -> 
 
     network = load(weights)
     if not probe(clip).has_audio:
-        raise RetakeError(f"{clip.name} has no sound.", "Its lips cannot be compared with anything.", code="no_sound")
+        raise RetakeError(f"{clip.name} has no sound.", "Use a clip with sound.", code="no_sound")
     coefficients = mfcc(read_audio(clip, RATE))
     boxes, first = _boxes(track)
     count = min(len(boxes), coefficients.shape[1] // _PER_FRAME - first) - PICTURES

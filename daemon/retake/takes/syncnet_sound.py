@@ -1,7 +1,7 @@
 """What SyncNet hears: 13 cepstral coefficients (MFCC), 100 a second (Chung & Zisserman 2016, "Out of time").
 
-The figures are the usual ones of speech recognition that its authors' tool has by default: windows of 25 ms every 10 ms without tapering, 26 bands up to
-8 kHz, 512 points, pre-emphasis 0.97, coefficients lifted by 22, the first one replaced by the logarithm of the energy.
+The figures are the usual ones of speech recognition that its authors' tool has by default: windows of 25 ms every 10 ms without tapering, 26 bands
+up to 8 kHz, 512 points, pre-emphasis 0.97, coefficients lifted by 22, the first one replaced by the logarithm of the energy.
 """
 
 from __future__ import annotations

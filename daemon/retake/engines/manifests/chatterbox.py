@@ -61,7 +61,7 @@ class Chatterbox:
             yield self._said(order, piece, language, rate), rate
 
     def _said(self, order: Any, piece: str, language: str, rate: int) -> Any:
-        """A piece as sound. Its language model sometimes ends after a few tokens, of which the vocoder makes too little or nothing: then once more."""
+        """A piece as sound, once more where the language model ended after a few tokens, of which the vocoder makes too little or nothing."""
         import torch
 
         where = {} if self.languages is None else {"language_id": language}
