@@ -223,7 +223,7 @@ def test_one_that_hangs_is_killed_on_request(tmp_path: Path, monkeypatch: pytest
             with pytest.raises(RetakeError) as caught:
                 stopping.stop_daemon(found.home, seconds=0.5)
             assert caught.value.code == "still_running"
-            assert stopping.stop_daemon(found.home, seconds=PATIENCE, force=True) == found.process.pid
+            assert stopping.stop_daemon(found.home, seconds=0.5, force=True) == found.process.pid
         finally:
             if found.process.poll() is None:
                 found.process.send_signal(signal.SIGCONT)

@@ -18,13 +18,14 @@ LOOK_SECONDS = 0.05
 # A daemon that is just starting holds the lock, but has not yet written where it is.
 STARTING_SECONDS = 5.0
 ASK_SECONDS = 5.0
+KILLED_SECONDS = 60.0  # until a killed process is gone: it has no say in it, but the system may be busy
 
 
 def stop_daemon(home: Path, *, seconds: float, force: bool = False) -> int | None:
     """End the daemon of the home folder and wait until it has; returns its pid, None if none runs.
 
     Args:
-        seconds: how long to wait.
+        seconds: how long it may take to end by itself.
         force: kill it when it has not ended by then.
 
     Raises RetakeError (still_running, not_stopped).
@@ -61,7 +62,7 @@ def stop_daemon(home: Path, *, seconds: float, force: bool = False) -> int | Non
             code="still_running",
         )
     _signal(connection.pid, connection.started, kill=True)
-    if not _gone(lock, seconds):
+    if not _gone(lock, KILLED_SECONDS):
         raise _cannot("It was killed, but its lock is still held.")
     (home / "daemon.json").unlink(missing_ok=True)
     return connection.pid
