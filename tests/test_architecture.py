@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "pipeline": BASE | STAGES | {"takes", "speakers"},
     "fill_requests": BASE | STAGES | {"takes", "speakers", "pipeline"},
     "fill": BASE | STAGES | {"takes", "speakers", "pipeline", "fill_requests"},
+    "chapters": frozenset({"domain", "speech", "script", "fill"}),
     "pace": BASE,
     "jobs": RENDERING | {"pace"},
     "api": RENDERING | {"jobs"},

@@ -14,6 +14,7 @@ from typer.exceptions import Abort, TyperException
 from typer.main import get_command
 
 from retake import __version__, cli_output
+from retake.cli_chapters import add_chapters
 from retake.cli_doctor import add_doctor
 from retake.cli_engines import add_engines
 from retake.cli_fill import add_fill
@@ -51,6 +52,7 @@ add_watch(app)
 add_prune(app)
 add_install(app)
 add_writers(app)
+add_chapters(app)
 add_model(app)
 
 

@@ -1,4 +1,4 @@
-"""`retake write`, `rewrite` and `chapters`: a language model helps with the words."""
+"""`retake write` and `rewrite`: a language model helps with the words."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retake import cli_output
+from retake.cli_asking import Show, heard_by, model_for, show_request, usage_document
 from retake.cli_options import AsJson, Debug, Quiet, text_or_file
 from retake.domain.errors import RetakeError
 from retake.domain.progress import Progress
-from retake.settings import LanguageModelSettings, home, load_settings
+from retake.settings import home
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from retake.domain.script import Script
-    from retake.script.language_model import LanguageModel, Prompt, Usage
     from retake.script.prompts import Manner
     from retake.script.writing import Written
 
-Show = Annotated[bool, typer.Option("--show", help="Print what would be sent, and send nothing.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the script here, as a prompt file for 'retake say --script'.")]
 Speaker = Annotated[str, typer.Option("--speaker", "-s", help="Who will say it: their pace and their way of talking are kept to.")]
 NoStyle = Annotated[bool, typer.Option("--no-style", help="Do not send the words of the speaker's reference as an example.")]
@@ -69,11 +68,17 @@ def write(
     voice = _voice(speaker, no_style=no_style, offline=show)
     prompt = write_prompt(text, voice.manner, seconds=seconds, language=language, audience=audience)
     if show:
-        _show(prompt, WrittenScript)
+        show_request(prompt, WrittenScript)
         return
-    model = _model(prompt, quiet=quiet)
+    model = model_for(prompt, quiet=quiet)
     done = ask(
-        model, prompt, speaker=voice.name, wanted=seconds, seconds=voice.seconds, progress=Progress(), heard=_heard(quiet=quiet, as_json=as_json)
+        model,
+        prompt,
+        speaker=voice.name,
+        wanted=seconds,
+        seconds=voice.seconds,
+        progress=Progress(),
+        heard=heard_by(quiet=quiet, as_json=as_json),
     )
     _tell(done, target, as_json=as_json, quiet=quiet)
 
@@ -117,9 +122,9 @@ def rewrite(
     else:
         prompt = prompts.shorten_prompt(lines, voice.manner, seconds=shorten or 0.0)
     if show:
-        _show(prompt, shape)
+        show_request(prompt, shape)
         return
-    model, heard = _model(prompt, quiet=quiet), _heard(quiet=quiet, as_json=as_json)
+    model, heard = model_for(prompt, quiet=quiet), heard_by(quiet=quiet, as_json=as_json)
     timed = None if translate else voice.seconds  # the estimate knows the voice's own language
     if vary:
         done = writing.vary(model, prompt, speaker=name, count=vary, seconds=timed, progress=Progress(), heard=heard)
@@ -164,45 +169,6 @@ def _target(output: Path | None) -> Path | None:
     return target
 
 
-def _settings() -> LanguageModelSettings:
-    return load_settings(home()).language_model
-
-
-def _model(prompt: Prompt, *, quiet: bool) -> LanguageModel:
-    """The model to ask; says first what is sent and where."""
-    from urllib.parse import urlsplit
-
-    from retake.script.language_model import LanguageModel, address
-    from retake.script.model_key import find_key
-
-    settings = _settings()
-    where = address(settings)
-    key = find_key(settings.base_url)
-    if not quiet:
-        words = len(f"{prompt.system} {prompt.user}".split())
-        print(f"Sending {words} words to {settings.model} at {urlsplit(where).netloc} ('--show' prints them).", file=sys.stderr)
-    return LanguageModel(settings, key)
-
-
-def _show(prompt: Prompt, shape: type[BaseModel]) -> None:
-    from retake.script.language_model import address, request_body
-
-    settings = _settings()
-    cli_output.answer_json({"address": f"{address(settings)}/chat/completions", "request": request_body(settings, prompt, shape)})
-
-
-def _heard(*, quiet: bool, as_json: bool) -> Callable[[str], None] | None:
-    """The answer as it arrives, on stderr of a terminal."""
-    if quiet or as_json or not sys.stderr.isatty():
-        return None
-
-    def show(piece: str) -> None:
-        sys.stderr.write("".join(sign if sign.isprintable() else " " for sign in piece))
-        sys.stderr.flush()
-
-    return show
-
-
 def _tell(done: Written, target: Path | None, *, as_json: bool, quiet: bool) -> None:
     from retake.media.files import atomic_text
     from retake.script.writing import as_markdown
@@ -214,7 +180,7 @@ def _tell(done: Written, target: Path | None, *, as_json: bool, quiet: bool) -> 
             atomic_text(own, as_markdown(draft))
             files.append(str(own))
     if as_json:
-        cli_output.answer_json({"drafts": [_document(draft) for draft in done.drafts], "files": files, "usage": _usage(done.usage)})
+        cli_output.answer_json({"drafts": [_document(draft) for draft in done.drafts], "files": files, "usage": usage_document(done.usage)})
         return
     if not quiet and sys.stderr.isatty():
         print(file=sys.stderr)
@@ -235,7 +201,3 @@ def _document(draft: Any) -> dict[str, Any]:
         "lines": [{"speaker": line.speaker, "text": line.text} for line in draft.lines],
         "notes": list(draft.notes),
     }
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {"requests": usage.requests, "tokens_sent": usage.sent, "tokens_received": usage.received, "dollars": usage.cost}
