@@ -144,14 +144,14 @@ def load(setup: Any) -> MuseTalk:
     try:
         what = UNET
         setup.report(0.05, what)
-        unet = build_unet(setup.weights / UNET_CONFIG, setup.weights / UNET).to(device, kind).eval()
+        unet = build_unet(setup.weights / UNET_CONFIG, setup.weights / UNET).to(device, kind).train(False)
         what = VAE
         setup.report(0.6, what)
-        vae = build_codec(setup.weights / VAE).to(device, kind).eval()
+        vae = build_codec(setup.weights / VAE).to(device, kind).train(False)
         what = WHISPER
         setup.report(0.8, what)
         whisper, hears = build_ears(setup.weights / WHISPER)
-        whisper = whisper.to(device, kind).eval()
+        whisper = whisper.to(device, kind).train(False)
     except Exception as error:  # noqa: BLE001 - files that are others fail in many ways, and memory that is full in one, which is not theirs
         failed = error
     if failed is not None and _is_memory(failed):
