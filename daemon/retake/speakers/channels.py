@@ -26,7 +26,9 @@ RATE = 16000  # what channels are compared at
 _MOST = 8
 _DEAD = 35.0  # dB under the loudest channel
 _SAME = 0.9  # correlation from which channels are one sound, which mixing does no harm
+_IDENTICAL = 0.998  # correlation from which there is nothing to choose
 _BETTER = 3.0  # points (about dB) from which one channel is clearly better
+_MUCH_BETTER = 6.0  # points from which the mean of channels that hold one sound is worse than the best of them
 _SPREAD = 0.05  # s of delay that is looked for: 17 m
 
 
@@ -55,7 +57,8 @@ def judge(channels: Sequence[NDArray[np.float32]], progress: Progress) -> Channe
         return ChannelChoice(None)
     if len(alive) == 1:
         return _chosen(alive[0], len(channels), "the others hold next to nothing", "Nothing is wrong, if that is the microphone that was meant.")
-    if all(_alike(channels[alive[0]], channels[number]) for number in alive[1:]):
+    alike = min(_alike(channels[alive[0]], channels[number]) for number in alive[1:])
+    if alike >= _IDENTICAL:
         if len(alive) == len(channels):
             return ChannelChoice(None)
         return _chosen(alive[0], len(channels), "some of the others are silent", "Nothing is wrong, if that is the microphone that was meant.")
@@ -65,6 +68,8 @@ def judge(channels: Sequence[NDArray[np.float32]], progress: Progress) -> Channe
         points.append(_points(channels[number], progress))
     best = int(np.argmax(points))
     others = max(value for place, value in enumerate(points) if place != best)
+    if alike >= _SAME and points[best] - others < _MUCH_BETTER and len(alive) == len(channels):
+        return ChannelChoice(None)
     why = "it has the clearest speech" if points[best] - others >= _BETTER else "mixed with the others it would sound hollow"
     return _chosen(alive[best], len(channels), why, "Check that it is the microphone that was meant.")
 
@@ -74,16 +79,16 @@ def _chosen(channel: int, count: int, why: str, remedy: str) -> ChannelChoice:
     return ChannelChoice(channel, Finding(code="one_channel", message=f"Of the sound only {name} was used: {why}.", remedy=remedy))
 
 
-def _alike(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
-    """Whether two channels are one sound without a delay to speak of; not each other's opposite."""
+def _alike(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Correlation of two channels; 0 where they are most alike with a delay, or as each other's opposite."""
     length = min(len(a), len(b), 30 * RATE)
     a, b = a[:length], b[:length]
     size = float(np.sqrt((a.astype(np.float64) @ a) * (b.astype(np.float64) @ b)))
     if size <= 0:
-        return False
+        return 0.0
     middle, reach = length - 1, round(_SPREAD * RATE)
     found = correlate(a.astype(np.float64), b.astype(np.float64), method="fft")[middle - reach : middle + reach + 1] / size
-    return bool(found[reach] >= _SAME and int(np.argmax(np.abs(found))) == reach)
+    return float(found[reach]) if int(np.argmax(np.abs(found))) == reach else 0.0
 
 
 def _points(channel: NDArray[np.float32], progress: Progress) -> float:

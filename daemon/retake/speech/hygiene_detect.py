@@ -21,6 +21,7 @@ _UNUSUAL = 8.0  # dB
 _DIGITAL = -100.0  # dB; joins and fades hold silence that no room has
 _LINES = 15  # harmonics of the mains that are looked for
 _HUM_RATE = 2400  # Hz
+_LOWEST_LINE = 190.0  # Hz: the third harmonic of 60 Hz and what it wanders
 _LINE_STANDS, _LINE_SHOWS = 12.0, 6.0  # dB
 
 
@@ -109,8 +110,9 @@ def hum_lines(samples: Samples, rate: int) -> list[float]:
     for mains in (50.0, 60.0):
         lines = [line for number in range(1, _LINES + 1) if (line := _line(power, mains * number, 1 + number // 3, _LINE_STANDS)) is not None]
         best = max(best, lines, key=len)
-    # A single line may be anything that sounds; two and more are the mains. Then weaker harmonics, half hidden by speech, are theirs, too.
-    if len(best) < 2:
+    # A single line may be anything that sounds, and so may two high ones (notes that are held); two and more from the lowest harmonics on are the
+    # mains. Then weaker harmonics, half hidden by speech, are theirs, too.
+    if len(best) < 2 or best[0] > _LOWEST_LINE:
         return []
     mains = float(np.median([line / max(1, round(line / 50.0 if abs(line / 50 - round(line / 50)) < 0.05 else line / 60.0)) for line in best]))
     lines = [line for number in range(1, _LINES + 1) if (line := _line(power, mains * number, 1, _LINE_SHOWS)) is not None]

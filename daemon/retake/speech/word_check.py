@@ -88,15 +88,20 @@ def _check(probabilities: NDArray[np.float32], said: list[list[str]], other: lis
         tried = evidence(probabilities, [*said[:number], other[number], *said[number + 1 :]])
         if other[number] and tried.words[number] / len(other[number]) > weighed.words[number] / max(1, len(said[number])):
             said, weighed = [*said[:number], other[number], *said[number + 1 :]], tried
-    missing: list[WordProblem] = []
-    unclear: list[WordProblem] = []
-    for name, word, value, where in zip(names, said, weighed.words.tolist(), weighed.at.tolist(), strict=True):
-        problem = WordProblem(name, round(at + where, 2))
-        short = len(word) <= _SHORT
-        if value < min(_LEAST_MISSING, (_MISSING_SHORT if short else _MISSING) * len(word)):
-            missing.append(problem)
-        elif not short and value < _UNCLEAR * len(word):
-            unclear.append(problem)
+    missing: dict[int, WordProblem] = {}
+    for _ in range(_MOST_THOUGHTS):  # one after another: a word that is not said takes sounds from its neighbours, which then seem missing as well
+        short_of = [float(value) - _missing_below(word) for value, word in zip(weighed.words, said, strict=True)]
+        worst = int(np.argmin(short_of))
+        if not said[worst] or short_of[worst] >= 0:
+            break
+        missing[worst] = WordProblem(names[worst], round(at + float(weighed.at[worst]), 2))
+        said = [*said[:worst], [], *said[worst + 1 :]]
+        weighed = evidence(probabilities, said)
+    unclear = [
+        WordProblem(name, round(at + where, 2))
+        for name, word, value, where in zip(names, said, weighed.words.tolist(), weighed.at.tolist(), strict=True)
+        if len(word) > _SHORT and value < _UNCLEAR * len(word)
+    ]
     repeated: list[WordProblem] = []
     extra: list[WordProblem] = []
     heard = heard_phones(probabilities)
@@ -112,7 +117,14 @@ def _check(probabilities: NDArray[np.float32], said: list[list[str]], other: lis
         again = _repeats(sounds, said, place)
         named = names[again if again is not None else max(0, place - 1)]
         (extra if again is None else repeated).append(WordProblem(named, round(at + start, 2)))
-    return tuple(missing), tuple(unclear), tuple(repeated), tuple(extra)
+    return tuple(missing[number] for number in sorted(missing)), tuple(unclear), tuple(repeated), tuple(extra)
+
+
+def _missing_below(word: list[str]) -> float:
+    """Nats below which a word is missing; a word without sounds never is."""
+    if not word:
+        return _LEAST_MISSING
+    return min(_LEAST_MISSING, (_MISSING_SHORT if len(word) <= _SHORT else _MISSING) * len(word))
 
 
 def _repeats(sounds: list[str], said: list[list[str]], place: int) -> int | None:
