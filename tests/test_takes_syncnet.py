@@ -166,11 +166,12 @@ def write_clip(path: Path, seconds: float, rate: FrameRate, sound: bool = True) 
 
 @pytest.mark.parametrize("rate", [FrameRate(25), FrameRate(30000, 1001)])
 def test_a_clip_of_any_rate(tmp_path: Path, weights: Path, rate: FrameRate) -> None:
+    network = load(weights)
     track = write_clip(tmp_path / "clip.mp4", 2.0, rate)
-    found = measure(tmp_path / "clip.mp4", track, weights, Progress())
+    found = measure(tmp_path / "clip.mp4", track, network, Progress())
     assert 43 <= found.windows <= 45 and -REACH <= found.offset <= REACH
     assert math.isfinite(found.lse_d) and found.lse_d > 0 and found.lse_c >= 0
-    assert found == measure(tmp_path / "clip.mp4", track, weights, Progress())
+    assert found == measure(tmp_path / "clip.mp4", track, network, Progress())
 
 
 def test_pictures_come_in_order_and_only_where_the_face_is(tmp_path: Path) -> None:
@@ -197,13 +198,14 @@ def test_outside_the_picture_is_grey() -> None:
 
 
 def test_clips_that_cannot_be_measured(tmp_path: Path, weights: Path) -> None:
+    network = load(weights)
     track = write_clip(tmp_path / "short.mp4", 1.2, FrameRate(25))
     with pytest.raises(RetakeError, match="too short") as caught:
-        measure(tmp_path / "short.mp4", track, weights, Progress())
+        measure(tmp_path / "short.mp4", track, network, Progress())
     assert caught.value.code == "syncnet_too_short"
     nobody = FaceTrack(np.full_like(track.landmarks, np.nan), track.blendshapes, track.faces, track.rate, 256, 256)
     with pytest.raises(RetakeError, match="No face"):
-        measure(tmp_path / "short.mp4", nobody, weights, Progress())
+        measure(tmp_path / "short.mp4", nobody, network, Progress())
     quiet = write_clip(tmp_path / "silent.mp4", 1.2, FrameRate(25), sound=False)
     with pytest.raises(RetakeError, match="no sound"):
-        measure(tmp_path / "silent.mp4", quiet, weights, Progress())
+        measure(tmp_path / "silent.mp4", quiet, network, Progress())

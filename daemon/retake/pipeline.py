@@ -377,22 +377,27 @@ def score(clip: Path, speaker: str, *, home: Path, text: str | None, progress: P
         text: what is said in it, where no report lies beside it.
         syncnet: file of SyncNet's weights; with it LSE-D and LSE-C are measured too (see `takes.syncnet`).
 
-    Raises RetakeError for a clip without a face or that cannot be read, or an unknown speaker.
+    Raises RetakeError for a clip without a face or that cannot be read, an unknown speaker, or a file that does not hold SyncNet's weights.
     """
     person = speakers.load(home, speaker)
     folder = speakers.speaker_folder(home, speaker)
     info = probe(clip, need_video=True)
     rate = info.rate or FrameRate.parse(person.rate)
+    network = None
+    if syncnet is not None:  # a wrong file is told before minutes of work
+        from retake.takes.syncnet_net import load as load_syncnet
+
+        network = load_syncnet(syncnet)
     progress.stage("Finding the face")
     track = track_faces(clip, rate, progress, frames=rate.frames(info.seconds))
     progress.stage("Measuring")
     reference = Reference(folder, load_track(folder), load_timing(folder), person.loudness_lufs)
     figures = measure_clip(clip, reference, track, text=text, progress=progress)
-    if syncnet is not None:
+    if network is not None:
         from retake.takes.syncnet import measure as measure_synchrony
 
         progress.stage("Comparing lips and sound")
-        found = measure_synchrony(clip, track, syncnet, progress)
+        found = measure_synchrony(clip, track, network, progress)
         rounded = {"lse_d": round(found.lse_d, 3), "lse_c": round(found.lse_c, 3)}
         figures["syncnet"] = rounded | {"offset": found.offset, "windows": found.windows}
     return figures

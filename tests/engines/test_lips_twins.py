@@ -34,7 +34,6 @@ from retake.media.files import sha256
 from retake.media.reader import read_frames
 
 LINE = "Hello there, this is a test."
-MEMORY_LEFT = 2_000_000  # bytes that a host may still take in the test of a full memory
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("RETAKE_TEST_ENGINES"), reason="fetches gigabytes of packages: 'python3 bootstrap.py test --engines' runs it"
@@ -104,7 +103,8 @@ def test_it_draws_what_it_sees_and_hears(engine: registry.Engine, pool: Hosts) -
         assert first.dtype == np.uint8 and first.std() > 1
         assert np.array_equal(first, ask(host, 5))
         assert not np.array_equal(first, ask(host, 5, seed=1))
-        assert np.abs(first.astype(int) - ask(host, 5, smaller=True)).max() <= 2  # one by one
+        alone = np.abs(first.astype(int) - ask(host, 5, smaller=True))  # one by one: sums are rounded in another order
+        assert alone.mean() < 0.5 and alone.max() <= 5
     verify(engine, Progress())  # reading the weights has not changed them
 
 
@@ -150,15 +150,24 @@ def test_cancelling_ends_within_seconds_and_the_next_order_works(engine: registr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of another process can be limited on Linux alone")
-def test_a_full_memory_is_told_and_less_is_tried_in_a_new_process(engine: registry.Engine, pool: Hosts) -> None:
+def test_a_full_memory_is_answered_with_less_at_a_time_or_told(engine: registry.Engine, pool: Hosts) -> None:
     import resource
 
-    with pytest.raises(OutOfMemory), pool.use(engine, Progress()) as host:
-        assert host.pid is not None
-        held = int(Path(f"/proc/{host.pid}/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.prlimit(host.pid, resource.RLIMIT_AS, (held + MEMORY_LEFT, resource.RLIM_INFINITY))
-        for seed in range(20):
-            ask(host, 160, seed=seed)
+    pool.make_room()
+    log, told = log_of(PLACE / "home", engine.name), False
+    before = len(log.read_text(encoding="utf-8", errors="replace"))
+    try:
+        with pool.use(engine, Progress()) as host:
+            ask(host, 1, smaller=True)  # libraries and threads take what they need
+            assert host.pid is not None
+            held = int(Path(f"/proc/{host.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.prlimit(host.pid, resource.RLIMIT_AS, (held, resource.RLIM_INFINITY))
+            assert len(ask(host, 16)) == 16
+    except OutOfMemory:
+        told = True
+    # Either fewer faces at a time were enough, and the log says so, or the order failed for want of memory: no crash, and nothing goes unnoticed.
+    assert told or "Memory is short" in log.read_text(encoding="utf-8", errors="replace")[before:]
+    pool.make_room()
     assert pool.loaded() == []
     with pool.use(engine, Progress()) as host:
         assert len(ask(host, 3, smaller=True)) == 3

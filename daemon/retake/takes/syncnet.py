@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -28,6 +29,9 @@ from retake.media.probe import probe
 from retake.media.reader import read_frames
 
 from .syncnet_sound import PER_SECOND, RATE, mfcc
+
+if TYPE_CHECKING:
+    from .syncnet_net import SyncNet
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -57,20 +61,17 @@ class Synchrony:
     windows: int
 
 
-def measure(clip: Path, track: FaceTrack, weights: Path, progress: Progress) -> Synchrony:
+def measure(clip: Path, track: FaceTrack, network: SyncNet, progress: Progress) -> Synchrony:
     """Measure a clip.
 
     Args:
         track: of the clip's face, at its own rate.
-        weights: file of SyncNet's weights.
+        network: see `syncnet_net.load`.
 
-    The longest stretch with a face is looked at. Raises RetakeError: bad_syncnet, no_sound, no_face, syncnet_too_short.
+    The longest stretch with a face is looked at. Raises RetakeError: no_sound, no_face, syncnet_too_short.
     """
     import torch
 
-    from .syncnet_net import load
-
-    network = load(weights)
     if not probe(clip).has_audio:
         raise RetakeError(f"{clip.name} has no sound.", "Use a clip with sound.", code="no_sound")
     coefficients = mfcc(read_audio(clip, RATE))

@@ -106,7 +106,7 @@ def load(path: Path) -> SyncNet:
     if unknown:
         raise _bad(path, f"it also holds '{unknown[0]}'")
     network.load_state_dict(state)
-    return network.eval()
+    return network.train(False)
 
 
 def _bad(path: Path, why: Any) -> RetakeError:

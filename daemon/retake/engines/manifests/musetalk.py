@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -196,6 +197,7 @@ class MuseTalk:
                 if batch == 1 or not _is_memory(error):
                     raise
                 batch = self.batch = max(1, batch // 2)
+                print(f"Memory is short: {batch} at a time from here on", file=sys.stderr, flush=True)
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
                 continue

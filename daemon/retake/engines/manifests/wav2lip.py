@@ -7,6 +7,7 @@ and one that shows how the person looks), an encoder of a mel spectrogram, and a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def build(state: Mapping[str, torch.Tensor]) -> Generator:
     if unknown:
         raise ValueError(f"it also holds '{unknown[0]}', which this network has not")
     network.load_state_dict(dict(state))
-    return network.eval()
+    return network.train(False)
 
 
 def load(setup: Any) -> Wav2Lip:
@@ -179,6 +180,7 @@ class Wav2Lip:
                 if batch == 1 or not _is_memory(error):
                     raise
                 batch = self.batch = max(1, batch // 2)
+                print(f"Memory is short: {batch} at a time from here on", file=sys.stderr, flush=True)
                 if self.device == "cuda":
                     torch.cuda.empty_cache()
                 continue
