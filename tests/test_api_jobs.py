@@ -81,6 +81,8 @@ def test_what_cannot_work_is_told_at_once(daemon: Daemon, tmp_path: Path) -> Non
         (request(text=""), 400, "text_empty"),
         (request(text="..."), 400, "text_empty"),
         (request(text="Καλημέρα σε όλους"), 400, "text_language"),
+        (request(text="Guten Tag.", language="de"), 400, "engine_language"),
+        (request(language="sp eak"), 422, "invalid"),
         (request(text="word " * 3000), 400, "text_too_long"),
         (request(voice_engine="loud"), 400, "unknown_engine"),
         (request(lips_engine="wide"), 400, "unknown_engine"),
@@ -116,6 +118,18 @@ def test_what_cannot_work_is_told_at_once(daemon: Daemon, tmp_path: Path) -> Non
         answer = daemon.client.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, error_of(answer)["code"]) == (status, code), (spec, answer.text)
     assert daemon.client.get("/v1/jobs").json()["total"] == 0
+
+
+def test_another_language_names_who_speaks_it_and_how_to_get_them(daemon: Daemon) -> None:
+    german = request(text="Guten Tag.", language="de-at")
+    told = error_of(daemon.client.post("/v1/jobs", json={"spec": german}))
+    assert told["cause"] == "The engine 'embedded' does not speak German (de-at); it speaks English (en)."
+    assert "xtts (CPML 1.0" in told["remedy"] and "Run 'retake engines install " in told["remedy"]
+    script = {"kind": "script", "requests": [request()["request"], german["request"]]}
+    assert error_of(daemon.client.post("/v1/jobs", json={"spec": script}))["cause"].startswith("Line 2 ('Guten Tag.'): The engine 'embedded'")
+    # What only reads like another language is no reason to refuse it: the take says so in a note.
+    assert daemon.client.post("/v1/jobs", json={"spec": request(text="Vielen Dank für Ihre Aufmerksamkeit.")}).status_code == 201
+    assert daemon.client.post("/v1/jobs", json={"spec": request(language="en-GB")}).json()["spec"]["request"]["language"] == "en-gb"
 
 
 def test_errors_of_a_script_name_the_line(daemon: Daemon) -> None:

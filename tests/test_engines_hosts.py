@@ -295,6 +295,28 @@ def test_a_deleted_speaker_takes_the_learnt_voice_along(home: Path, tmp_path: Pa
     assert pool.loaded() == ["toy"]  # the new process has learnt nothing of that voice
 
 
+def test_a_speaker_who_is_enrolled_again_is_learnt_anew(home: Path, tmp_path: Path, pool: Hosts) -> None:
+    """Before the next line, and by the watch where no line comes."""
+    engine = write_toy(tmp_path / "toy").install(home)
+    voice = tmp_path / "reference.wav"
+    voice.write_bytes(b"somebody")
+
+    def process() -> int | None:
+        with pool.use(engine, Progress(), voice=voice) as host:
+            ask(host)
+            return host.pid
+
+    first = process()
+    assert process() == first
+    voice.unlink()
+    voice.write_bytes(b"somebody, recorded again")
+    second = process()
+    assert second != first and process() == second
+    voice.write_bytes(b"and once more")
+    pool.sweep()
+    assert pool.loaded() == []
+
+
 def test_refused_connections_are_kept_in_the_log(home: Path, tmp_path: Path, pool: Hosts) -> None:
     lines = "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 443), 1)\nexcept OSError:\n    pass"
     engine = misbehaving(tmp_path / "toy", lines).install(home)

@@ -102,9 +102,11 @@ def test_who_speaks_a_language_is_named_the_installed_ones_first(tmp_path: Path)
     error = refused("Guten Tag.", "embedded", tmp_path, "de")
     assert error.remedy.index("--language de --voice-engine toy") < error.remedy.index("xtts")
     assert "The embedded engine does." in refused("Hello.", "toy", tmp_path, "en").remedy
-    assert "No engine" in refused("Hei.", "embedded", tmp_path, "fi").remedy
+    assert "No engine" in refused("Tere.", "embedded", tmp_path, "et").remedy
     greek = refused("Καλημέρα σε όλους", "embedded", tmp_path, None)
-    assert greek.code == "text_language" and "No engine" in greek.remedy
+    assert greek.code == "text_language" and "chatterbox-many" in greek.remedy and "xtts" not in greek.remedy
+    thai = refused("สวัสดีครับ วันนี้อากาศดี", "embedded", tmp_path, None)
+    assert thai.code == "text_language" and "No engine" in thai.remedy
     assert "xtts" in refused("Привет, как дела?", "embedded", tmp_path, None).remedy
 
 

