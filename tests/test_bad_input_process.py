@@ -40,11 +40,15 @@ def left_behind(folder: Path) -> list[str]:
 LIMITED = (
     "import resource, sys; size = int(sys.argv.pop(1)); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); from retake.cli import main; main()"
 )
-# Whoever runs the tests in the background may have them, and so their children, ignore Ctrl-C.
-LISTENING = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from retake.__main__ import main; "
-    "print('Started', file=sys.stderr, flush=True); main()"
-)
+# Whoever runs the tests in the background may have them, and so their children, ignore Ctrl-C. A command has started once it listens, which it does
+# before it loads anything of its own.
+LISTENING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from retake.__main__ import main
+sys.addaudithook(lambda event, about: event == 'import' and about[0] == 'retake.cli' and print('Started', file=sys.stderr, flush=True))
+main()
+"""
 
 
 def run_limited(arguments: list[str], home: Path, size: int, log: Path) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 CANCELLED = 130  # as domain.errors.ErrorKind, which is not loaded yet
 STOPPED = b"Stopped.\n"
@@ -19,8 +20,10 @@ def main() -> None:
     """Run the command line."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us wants it ignored
         signal.signal(signal.SIGINT, _interrupted)
-    from retake.cli import main as run
-
+    try:
+        from retake.cli import main as run
+    except KeyboardInterrupt:  # between two modules
+        _stop()
     try:
         run()
     finally:
@@ -31,12 +34,16 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     """Native modules that are interrupted while they load abort the process or report errors of their own; as nothing is begun then, just stop."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            os.write(2, STOPPED)
-            if "--json" in sys.argv:
-                os.write(1, STOPPED_JSON)
-            os._exit(CANCELLED)
+            _stop()
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _stop() -> NoReturn:
+    os.write(2, STOPPED)
+    if "--json" in sys.argv:
+        os.write(1, STOPPED_JSON)
+    os._exit(CANCELLED)
 
 
 if __name__ == "__main__":

