@@ -154,11 +154,11 @@ def test_a_full_memory_is_answered_with_less_at_a_time_or_told(engine: registry.
     import resource
 
     pool.make_room()
-    log, told = log_of(PLACE / "home", engine.name), False
-    before = len(log.read_text(encoding="utf-8", errors="replace"))
+    log, told, before = log_of(PLACE / "home", engine.name), False, 0
     try:
         with pool.use(engine, Progress()) as host:
             ask(host, 1, smaller=True)  # libraries and threads take what they need
+            before = len(log.read_text(encoding="utf-8", errors="replace"))
             assert host.pid is not None
             held = int(Path(f"/proc/{host.pid}/statm").read_text().split()[0]) * resource.getpagesize()
             resource.prlimit(host.pid, resource.RLIMIT_AS, (held, resource.RLIM_INFINITY))

@@ -234,4 +234,6 @@ class MuseTalk:
 
 
 def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error)
+    # On a processor PyTorch says it in words alone, and oneDNN, which convolves there, in others.
+    full = "can't allocate memory" in str(error) or str(error) == "could not create a primitive"
+    return full or isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__

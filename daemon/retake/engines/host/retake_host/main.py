@@ -201,8 +201,10 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 
 def _is_memory(error: BaseException) -> bool:
-    # PyTorch's own class for a full GPU is known by name: this program must not import PyTorch. On the processor it says so in words alone.
-    return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error)
+    # PyTorch's own class for a full GPU is known by name: this program must not import PyTorch. On the processor it says so in words alone,
+    # and oneDNN, which convolves there, in others.
+    full = "can't allocate memory" in str(error) or str(error) == "could not create a primitive"
+    return full or isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
 
 
 def _close(engine: Any) -> None:
