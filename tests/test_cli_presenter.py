@@ -12,9 +12,11 @@ from typing import Any
 
 import opentimelineio as otio
 import pytest
+import torch
 from enrolled import EnrolledHome, guarded_environment, run_retake
 
 from retake.domain.errors import ErrorKind
+from retake.takes.syncnet_net import SyncNet
 
 LINE = "This line was typed."
 
@@ -52,8 +54,11 @@ def test_a_take_has_everything_and_is_found_again(copy_of_presenter_home: Path, 
     assert again["cached"] is True
     assert again["sha256"] == take["sha256"]
 
-    done = run_retake(["score", str(clip), "--speaker", "presenter", "--json"], copy_of_presenter_home, log=log)
-    scores = json.loads(done.stdout)
+    weights = tmp_path / "syncnet.model"
+    torch.save(SyncNet(12).state_dict(), weights)
+    arguments = ["score", str(clip), "--speaker", "presenter", "--syncnet", str(weights), "--json"]
+    scores = json.loads(run_retake(arguments, copy_of_presenter_home, log=log).stdout)
+    assert scores["syncnet"]["lse_d"] > 0 and scores["syncnet"]["windows"] >= 30
     assert scores["faces"] == 1.0
     assert scores["mouth"]["closure"] is None or 0 <= scores["mouth"]["closure"] <= 1
     assert 0 < scores["voice"]["similarity"] <= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ import torch
 from retake.engines import registry
 from retake.engines.host.retake_host.orders import Order, Refused, Setup
 from retake.engines.host.retake_host.wire import Array
-from retake.engines.manifest import read_manifest
+from retake.engines.manifest import Lips, read_manifest
 
 MANIFESTS = registry.SHIPPED
 
@@ -231,3 +232,9 @@ def test_manifests_say_what_is_sent(name: str) -> None:
     assert manifest.lips.size == (w2l if name == "wav2lip" else muse).SIDE
     assert manifest.licence.commercial_use == (name == "musetalk")
     json.dumps(manifest.model_dump(mode="json"))
+
+
+def test_the_table_that_the_documentation_shows_is_wav2lips() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "lips-engines.md").read_text(encoding="utf-8")
+    shown = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
+    assert Lips.model_validate(shown["lips"]) == read_manifest(MANIFESTS / "wav2lip.toml").lips

@@ -44,6 +44,7 @@ from retake.takes.lip_watch import LipWatch
 from retake.takes.measure import measure_speech
 from retake.takes.score import Reference, measure_clip
 from retake.takes.standard import OwnMouth, OwnSound
+from retake.takes.syncnet import Judge
 
 
 @dataclass
@@ -383,21 +384,13 @@ def score(clip: Path, speaker: str, *, home: Path, text: str | None, progress: P
     folder = speakers.speaker_folder(home, speaker)
     info = probe(clip, need_video=True)
     rate = info.rate or FrameRate.parse(person.rate)
-    network = None
-    if syncnet is not None:  # a wrong file is told before minutes of work
-        from retake.takes.syncnet_net import load as load_syncnet
-
-        network = load_syncnet(syncnet)
+    judge = None if syncnet is None else Judge(syncnet)  # a wrong file is told before minutes of work
     progress.stage("Finding the face")
     track = track_faces(clip, rate, progress, frames=rate.frames(info.seconds))
     progress.stage("Measuring")
     reference = Reference(folder, load_track(folder), load_timing(folder), person.loudness_lufs)
     figures = measure_clip(clip, reference, track, text=text, progress=progress)
-    if network is not None:
-        from retake.takes.syncnet import measure as measure_synchrony
-
+    if judge is not None:
         progress.stage("Comparing lips and sound")
-        found = measure_synchrony(clip, track, network, progress)
-        rounded = {"lse_d": round(found.lse_d, 3), "lse_c": round(found.lse_c, 3)}
-        figures["syncnet"] = rounded | {"offset": found.offset, "windows": found.windows}
+        figures["syncnet"] = judge.figures(clip, track, progress)
     return figures

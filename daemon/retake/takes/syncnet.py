@@ -61,6 +61,20 @@ class Synchrony:
     windows: int
 
 
+class Judge:
+    """The network in a file of weights, and what it says of clips. Raises RetakeError (bad_syncnet) for a file that is something else."""
+
+    def __init__(self, weights: Path) -> None:
+        from .syncnet_net import load
+
+        self._network = load(weights)
+
+    def figures(self, clip: Path, track: FaceTrack, progress: Progress) -> dict[str, float | int]:
+        """The figures of a clip as a score shows them; see `measure`."""
+        found = measure(clip, track, self._network, progress)
+        return {"lse_d": round(found.lse_d, 3), "lse_c": round(found.lse_c, 3), "offset": found.offset, "windows": found.windows}
+
+
 def measure(clip: Path, track: FaceTrack, network: SyncNet, progress: Progress) -> Synchrony:
     """Measure a clip.
 
