@@ -35,7 +35,8 @@ def main(folder: Path, several: bool) -> None:
     tokenizer.save(str(folder / ("grapheme_mtl_merged_expanded_v1.json" if several else "tokenizer.json")))
 
     torch.manual_seed(0)
-    LLAMA_CONFIGS["Llama_520M"].update(num_hidden_layers=1, intermediate_size=256)
+    # The package watches heads of layers 9 to 13 of the multilingual one, to notice its end.
+    LLAMA_CONFIGS["Llama_520M"].update(num_hidden_layers=14 if several else 1, intermediate_size=256)
     language = T3(T3Config.multilingual()) if several else T3()
     with torch.no_grad():
         # Random numbers like all tokens alike and would seldom find an end: one channel is always on, and makes some tokens likelier.

@@ -14,6 +14,7 @@ LONGEST, SMALL = 300, 120  # characters of a piece, and where memory is short
 ATTEMPTS = 3  # to say a piece
 SHORTEST = 0.01  # s a letter; people need five times that
 MULTILINGUAL = "t3_mtl23ls_v2.safetensors"
+WITHOUT = {"he", "ja", "ru", "zh"}  # of the multilingual one: their further packages and tables are not part of the environment
 CALM = 0.5  # how expressive; the package's own figure
 
 
@@ -25,14 +26,17 @@ def load(setup: Any) -> Chatterbox:
         raise setup.refuse("Chatterbox' watermark cannot be loaded.", "Install the engine again: it needs setuptools before version 81.")
     from chatterbox import mtl_tts, tts
     from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
+    from chatterbox.models.tokenizers import tokenizer
 
+    # It would fetch its tables for Chinese as soon as it is made, whatever it is to speak; only Chinese, which is refused, would call it.
+    tokenizer.ChineseCangjieConverter = lambda folder: None
     several = (setup.weights / MULTILINGUAL).is_file()
     LLAMA_CONFIGS["Llama_520M"].update(_sizes(setup.weights / (MULTILINGUAL if several else "t3_cfg.safetensors")))
     if setup.threads:
         torch.set_num_threads(setup.threads)
     device = "cuda" if setup.device == "cuda" and torch.cuda.is_available() else "cpu"
     made = (mtl_tts.ChatterboxMultilingualTTS if several else tts.ChatterboxTTS).from_local(setup.weights, device)
-    return Chatterbox(made, sorted(mtl_tts.SUPPORTED_LANGUAGES) if several else None)
+    return Chatterbox(made, sorted(set(mtl_tts.SUPPORTED_LANGUAGES) - WITHOUT) if several else None)
 
 
 class Chatterbox:
