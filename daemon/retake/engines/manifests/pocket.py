@@ -12,6 +12,7 @@ from typing import Any
 
 KEPT = 4  # voices in memory, some tens of megabytes each
 CHUNK, SMALL_CHUNK = 50, 25  # tokens that are spoken in one go; the first is the package's own figure
+LONGEST = 200  # characters said in one go, about as many tokens of the package as it takes
 WORDS_PER_SECOND = 2.5
 
 
@@ -60,11 +61,13 @@ class Pocket:
         stop = threading.Event()
         chunk_tokens = SMALL_CHUNK if order.smaller else CHUNK
         try:
-            for chunk in self.model.generate_audio_stream(voice, order.text, max_tokens=chunk_tokens, stop=stop):
-                samples = chunk.detach().to(torch.float32).cpu().contiguous().numpy().reshape(-1)
-                done += len(samples) / rate
-                order.report(min(0.99, done / expected))
-                yield samples, rate
+            # One sentence a call: a long text without full stops is one chunk to the package, which ends it where its memory ends.
+            for piece in order.pieces(LONGEST):
+                for chunk in self.model.generate_audio_stream(voice, piece, max_tokens=chunk_tokens, stop=stop):
+                    samples = chunk.detach().to(torch.float32).cpu().contiguous().numpy().reshape(-1)
+                    done += len(samples) / rate
+                    order.report(min(0.99, done / expected))
+                    yield samples, rate
         finally:
             stop.set()  # it generates in a thread of its own
 
