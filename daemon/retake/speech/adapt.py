@@ -45,7 +45,7 @@ class Settings:
     rehearsed: int = 2
     rehearsal: float = 0.6
     average: float = 0.97  # of the weights, over the last steps
-    likeness: float = 1.0  # weight
+    likeness: float = 0.5  # weight; 1.0 brings the voice nearer still, and words lose (docs/voice.md)
     likeness_every: int = 2  # steps: it costs as much as the rest of one
     likeness_windows: int = 6
     seed: int = 0
