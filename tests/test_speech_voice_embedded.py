@@ -21,6 +21,7 @@ from retake.speech import embedded, features, learn
 from retake.speech.adapt import Adapted, Settings, adapt
 from retake.speech.embedded import EmbeddedVoice
 from retake.speech.hibari_net import RATE
+from retake.speech.hygiene_record import FILE as HYGIENE
 from retake.speech.learn import enrol
 from retake.speech.losses import spectral_loss
 from retake.speech.loudness import CEILING, loudness, true_peak
@@ -248,7 +249,7 @@ def test_missing_and_damaged_voices(speaker: Path, tmp_path: Path, engine: Embed
 def test_stored_voice_is_small_and_survives(speaker: Path) -> None:
     voice = load_voice(speaker)
     assert (speaker / FOLDER / WEIGHTS).stat().st_size < 10_000_000
-    assert sorted(path.name for path in (speaker / FOLDER).iterdir()) == sorted([RECORD, WEIGHTS])
+    assert sorted(path.name for path in (speaker / FOLDER).iterdir()) == sorted([RECORD, WEIGHTS, HYGIENE])
     assert all(torch.isfinite(value).all() for value in voice.net.state_dict().values())
 
 
