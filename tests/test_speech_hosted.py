@@ -19,9 +19,12 @@ from retake.engines.install import install
 from retake.media.audio import read_audio, write_wav
 from retake.speech.embedded import EmbeddedVoice
 from retake.speech.engines import voice_engine
-from retake.speech.hosted import READINGS, HostedVoice
+from retake.speech.hosted import HostedVoice
 from retake.speech.loudness import loudness
+from retake.speech.retry import ATTEMPTS, Checked
+from retake.speech.spoken_line import SpokenLine
 from retake.speech.stretch import stretch
+from retake.speech.take_check import Voice
 
 ROOT = Path(__file__).resolve().parent.parent
 PRESENTER = ROOT / "daemon" / "retake" / "assets" / "presenter"
@@ -97,20 +100,25 @@ def test_another_pace(home: Path, tmp_path: Path, pool: Hosts, speaker: Path, sa
     assert faster.duration == pytest.approx(normal.duration / 1.12, abs=0.15) and faster.timing.confidence > 0.6
 
 
+def line(voice: HostedVoice, speaker: Path, text: str, seed: int) -> Checked:
+    return SpokenLine(voice, speaker, text, seed, "neutral", 1.0).speak(Voice(), Progress())
+
+
 def test_a_reading_with_other_words_is_made_again(home: Path, tmp_path: Path, pool: Hosts, speaker: Path, said: tuple[str, np.ndarray]) -> None:
     lines = "print('SEED', order.seed, flush=True)\nif order.seed == 3:\n    yield data[: len(data) // 9], RATE\nelse:\n    yield data, RATE\nreturn"
     player(home, tmp_path, said[1], lines)
-    speech = HostedVoice(home, "toy", pool=pool).speak(speaker, said[0], seed=3)
-    assert speech.timing.confidence > 0.7
+    checked = line(HostedVoice(home, "toy", pool=pool), speaker, said[0], 3)
+    assert checked.speech.timing.confidence > 0.7
     assert (home / "logs" / "engines" / "toy.log").read_text().count("SEED") == 2
+    assert checked.kept == 1 and checked.attempts[0].problems[0].code == "wrong_words"
 
 
 def test_an_engine_that_never_says_the_words(home: Path, tmp_path: Path, pool: Hosts, speaker: Path, said: tuple[str, np.ndarray]) -> None:
     player(home, tmp_path, said[1], "print('SEED', order.seed, flush=True)\nyield silence, RATE\nreturn")
     with pytest.raises(RetakeError) as caught:
-        HostedVoice(home, "toy", pool=pool).speak(speaker, "Nobody says this.")
+        line(HostedVoice(home, "toy", pool=pool), speaker, "Nobody says this.", 0)
     assert caught.value.code == "engine_wrong_words"
-    assert (home / "logs" / "engines" / "toy.log").read_text().count("SEED") == READINGS
+    assert (home / "logs" / "engines" / "toy.log").read_text().count("SEED") == ATTEMPTS
 
 
 def test_memory_runs_out_once_and_for_good(home: Path, tmp_path: Path, pool: Hosts, speaker: Path, said: tuple[str, np.ndarray]) -> None:

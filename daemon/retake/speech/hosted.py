@@ -32,9 +32,6 @@ from .stretch import stretch
 from .text import normalise, sentences
 
 Samples = NDArray[np.float32]
-READINGS = 3  # engines of this kind sometimes leave out or repeat words: another seed usually does not
-SURE = 0.5  # confidence of the words' alignment from which a reading is taken as it is
-_NEXT_SEED = 7919
 _EDGE = 0.05  # s of quiet that is left at both ends
 _ALIGNED = "en"  # the language whose words can be found in the sound
 
@@ -79,8 +76,8 @@ class HostedVoice:
     ) -> Speech:
         """Speak `text` like the reference in the folder `speaker`; see VoiceEngine.speak.
 
-        Words are found in what the engine made by forced alignment (the timing has a confidence and is not exact). A reading whose words are
-        doubtful is made again with another seed, at most READINGS times in all; if all are, the surest counts, unless its words are wrong.
+        Words are found in what the engine made by forced alignment (the timing has a confidence and is not exact). Engines of this kind sometimes
+        leave words out or repeat them; whoever asks tries another seed then (`retry.speak_checked`).
 
         Raises:
             RetakeError: engine_not_installed, engine_language, engine_style, engine_wrong_words, engine_out_of_memory, or the engine's own failure.
@@ -96,32 +93,26 @@ class HostedVoice:
         aligned = primary(language) == _ALIGNED
         spoken = [normalise(sentence) for sentence in sentences(text)] if aligned else pieces_of(shown(text))
         reference = speaker / "reference.wav"
-        fields = {
+        order: dict[str, object] = {
             "text": " ".join(spoken),
             "sentences": spoken,
             "language": language,
             "reference": str(reference.resolve()),
             "reference_text": person.transcript,
             "voice_key": sha256(reference),
+            "seed": seed % 2**31,
         }
-        best: _Reading | None = None
-        for number in range(READINGS):
-            order = fields | {"seed": (seed + number * _NEXT_SEED) % 2**31}
-            samples, rate = self._made(engine, order, pace, progress)
-            reading = _timed(samples, rate, text if aligned else None, progress)
-            if reading is not None and (best is None or reading.timing.confidence > best.timing.confidence):
-                best = reading
-            if best is not None and (best.timing.confidence >= SURE or not aligned):
-                break
-        if best is None:
+        samples, rate = self._made(engine, order, pace, progress)
+        reading = _timed(samples, rate, text if aligned else None, progress)
+        if reading is None:
             raise RetakeError(
-                f"The engine '{self.name}' did not say these words, {READINGS} times in a row.",
-                "Split the line, write it differently, or use another engine.",
+                f"The engine '{self.name}' did not say these words.",
+                "Split the line, write it differently, try another seed, or use another engine.",
                 code="engine_wrong_words",
             )
-        samples = master(best.samples, best.rate, person.loudness_lufs)
+        samples = master(reading.samples, reading.rate, person.loudness_lufs)
         progress.report(1.0)
-        return Speech(samples, best.rate, best.timing, f"{self.name} {self.version}")
+        return Speech(samples, reading.rate, reading.timing, f"{self.name} {self.version}")
 
     def _engine(self) -> registry.Engine:
         return registry.ready_engine(self._home, self.name, "voice")

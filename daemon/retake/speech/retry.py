@@ -69,16 +69,21 @@ def speak_checked(say: Say, check: Check, seed: int, progress: Progress, *, firs
     Args:
         first: the speech of the first attempt, if it was made before.
 
-    Raises what `say` raises, unless an earlier attempt brought something.
+    Raises what `say` raises, unless an earlier attempt brought something; engine_wrong_words only if every attempt does.
     """
     tries: list[Attempt] = []
     best: tuple[tuple[float, float, float, int], Speech, SpeechCheck] | None = None
+    failed: RetakeError | None = None
     for number in range(ATTEMPTS):
         progress.check()
         own = seed_of(seed, number)
         try:
             speech = first if first is not None and number == 0 else say(own)
         except RetakeError as error:
+            if error.code == "engine_wrong_words":  # another seed usually says them
+                tries.append(Attempt(own, (Problem("wrong_words", error.cause),)))
+                failed = error
+                continue
             if best is None or error.kind is ErrorKind.CANCELLED:
                 raise
             tries.append(Attempt(own, (Problem("no_sound", error.cause),)))
@@ -90,7 +95,9 @@ def speak_checked(say: Say, check: Check, seed: int, progress: Progress, *, firs
             best = order, speech, found
         if found.ok:
             break
-    assert best is not None
+    if best is None:
+        assert failed is not None
+        raise failed
     return Checked(best[1], best[2], tuple(tries), best[0][3])
 
 

@@ -132,7 +132,13 @@ class Manner:
         problem: RetakeError | None = None
         for attempt in range(SEVERAL):
             seed = self.seed + number * _NEXT_READING + attempt * _NEXT_SEED
-            speech = self.voice.speak(self.speaker, text, seed=seed, style=self.style, pace=pace, progress=progress)
+            try:
+                speech = self.voice.speak(self.speaker, text, seed=seed, style=self.style, pace=pace, progress=progress)
+            except RetakeError as error:
+                if error.code != "engine_wrong_words":
+                    raise
+                problem = error
+                continue
             try:
                 return _reading(speech, asked, bounds[0], change)
             except RetakeError as error:
