@@ -156,7 +156,7 @@ def _decide(found: dict[str, Flags], talking: Flags, snr: float) -> tuple[tuple[
         remaining = float((talking & ~out & ~flags).sum()) * STEP
         if reason in ("noise", "clipped") and (talking & flags).any() and remaining < _ENOUGH:
             flags = flags & ~talking if reason == "noise" else np.zeros_like(flags)
-        if reason == "music" and remaining < _ENOUGH and snr >= _MUSIC_BEARABLE:
+        if reason == "music" and (talking & flags).any() and remaining < _ENOUGH and snr >= _MUSIC_BEARABLE:
             bearable, flags = True, np.zeros_like(flags)
         reasons[reason] = flags & ~out
         out = out | flags

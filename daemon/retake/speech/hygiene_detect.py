@@ -22,6 +22,7 @@ _DIGITAL = -100.0  # dB; joins and fades hold silence that no room has
 _LINES = 15  # harmonics of the mains that are looked for
 _HUM_RATE = 2400  # Hz
 _LOWEST_LINE = 190.0  # Hz: the third harmonic of 60 Hz and what it wanders
+_FALLS = 8  # fewer ends of words tell nothing about a room
 _LINE_STANDS, _LINE_SHOWS = 12.0, 6.0  # dB
 
 
@@ -149,4 +150,4 @@ def decay(samples: Samples, rate: int) -> float | None:
             slope = float(np.polyfit(np.arange(len(fall)) * STEP, fall, 1)[0])
             if slope < -1.0:
                 times.append(-60.0 / slope)
-    return float(np.percentile(times, 33)) if len(times) >= 5 else None
+    return float(np.percentile(times, 33)) if len(times) >= _FALLS else None
