@@ -17,6 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout."
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
+_LONGEST_NAME = 255  # bytes
 _LONGEST_TEXT_FILE = 1_000_000  # bytes; longer than any reference's words
 
 
@@ -47,7 +48,10 @@ def text_or_file(value: str, what: str) -> str:
 
 
 def _may_be_a_path(value: str) -> bool:
-    return bool(value) and len(value) < 1000 and "\n" not in value and "\0" not in value
+    if not value or len(value) >= 1000 or "\n" in value or "\0" in value:
+        return False
+    # A sentence or two: no file system has names as long as that, and asking for one is an error.
+    return all(len(name.encode("utf-8", "replace")) <= _LONGEST_NAME for name in value.replace("\\", "/").split("/"))
 
 
 def existing_file(path: Path, what: str) -> Path:
